@@ -1,0 +1,57 @@
+# make demo    install edgeage and predict age and gender of examples/test_0.png
+# make test    install everything, then ruff, mypy and pytest
+# make lint    ruff and mypy
+# make bench   the measurements in benchmarks/
+# make clean   remove what these made
+#
+# PYTHON=python3.12 chooses the interpreter for a new .venv; TESTS="tests/unit -k images" what to run.
+
+VENV := .venv
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+SETTINGS := pyproject.toml setup.py constraints.txt
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 10))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 python; do \
+	if $$p -c "$(NEW_ENOUGH)" >/dev/null 2>&1; then echo $$p; break; fi; done)
+TESTS ?=
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint bench clean
+
+help:
+	@sed -n 's/^# \(make\)/\1/p' Makefile
+
+demo: $(VENV)/.core
+	$(BIN)/edgeage infer --image examples/test_0.png
+
+test: lint
+	$(BIN)/python -m pytest $(TESTS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	set -e; for script in benchmarks/*.py; do $(BIN)/python $$script; done
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.made:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "no Python 3.10 or newer found; install one, or name it: make PYTHON=/path/to/python3"; \
+		exit 1; fi
+	@$(PYTHON) -c "$(NEW_ENOUGH)" || { echo "$(PYTHON) is not Python 3.10 or newer"; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { \
+		echo "$(PYTHON) cannot make an environment; on Debian and Ubuntu: apt install python3-venv"; \
+		rm -rf $(VENV); exit 1; }
+	@touch $@
+
+$(VENV)/.core: $(VENV)/.made $(SETTINGS)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.made $(SETTINGS)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $(VENV)/.core $@

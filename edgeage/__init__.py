@@ -1,0 +1,72 @@
+"""Age and gender on edge devices, from Caffe's networks to today's OpenVINO."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edgeage.errors import (
+        DatasetError,
+        DeviceError,
+        EdgeageError,
+        ImageError,
+        MeanError,
+        MissingDependencyError,
+        ModelError,
+        ParityError,
+        TrainingError,
+        UnsupportedLayerError,
+        UsageError,
+    )
+    from edgeage.faceresult import Face, PictureResult
+    from edgeage.inputspec import InputSpec
+    from edgeage.labels import AGE_GROUPS, GENDERS
+    from edgeage.manifest import Manifest
+    from edgeage.predictor import Predictor
+
+__all__ = [
+    "AGE_GROUPS",
+    "GENDERS",
+    "DatasetError",
+    "DeviceError",
+    "EdgeageError",
+    "Face",
+    "ImageError",
+    "InputSpec",
+    "Manifest",
+    "MeanError",
+    "MissingDependencyError",
+    "ModelError",
+    "ParityError",
+    "PictureResult",
+    "Predictor",
+    "TrainingError",
+    "UnsupportedLayerError",
+    "UsageError",
+    "__version__",
+]
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "errors": tuple(name for name in __all__ if name.endswith("Error")),
+    "faceresult": ("Face", "PictureResult"),
+    "inputspec": ("InputSpec",),
+    "labels": ("AGE_GROUPS", "GENDERS"),
+    "manifest": ("Manifest",),
+    "predictor": ("Predictor",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

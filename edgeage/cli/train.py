@@ -1,0 +1,142 @@
+"""``edgeage train``."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgeage.cli.progress import ProgressBar
+from edgeage.errors import require
+
+if TYPE_CHECKING:
+    from types import FrameType, TracebackType
+
+    from edgeage.training.logs import StepReport, TestReport
+
+
+class _Talk:
+    """Shows a training on stderr."""
+
+    def __init__(self, bar: ProgressBar) -> None:
+        self.bar = bar
+
+    def step(self, report: StepReport) -> None:
+        """Move the bar; its rate is iterations, the note gives pictures."""
+        note = (
+            f"loss {report.loss:.4f}, lr {report.learning_rate:.2g}, "
+            f"{report.images_per_second:.0f} img/s"
+        )
+        self.bar.update(report.iteration, report.max_iter, note)
+
+    def test(self, report: TestReport) -> None:
+        """Print the test's figures."""
+        self.bar.write(
+            f"iteration {report.iteration}: test accuracy {report.accuracy:.2%} of "
+            f"{report.images}, loss {report.loss:.4f}"
+        )
+
+    def snapshot(self, path: Path) -> None:
+        """Name the snapshot."""
+        self.bar.write(f"snapshot {path.with_suffix('').name}")
+
+
+class _StopOnSignal:
+    """Turns Ctrl-C and SIGTERM into a question answered between two iterations."""
+
+    def __init__(self) -> None:
+        self.stopped = False
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self.stopped = True
+
+    def __enter__(self) -> _StopOnSignal:
+        self._before = {
+            number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+@click.command()
+@click.argument("name", metavar="agenet|gendernet")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option(
+    "--data", required=True, type=click.Path(path_type=Path), help="A built data set's folder."
+)
+@click.option(
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path),
+    help="Folder of snapshots, log and model.  [default: runs/NAME]",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["torch"]),
+    default="torch",
+    show_default=True,
+    help="What trains.",
+)
+@click.option(
+    "--solver",
+    type=click.Path(path_type=Path),
+    help="Solver prototxt.  [default: the network's own]",
+)
+@click.option("--max-iter", type=click.IntRange(min=1), help="Iterations.  [default: the solver's]")
+@click.option("--resume", is_flag=True, help="Go on from the newest snapshot in --out.")
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    help="Start from the layers of the same names of a caffemodel.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16"]),
+    default="auto",
+    show_default=True,
+    help="auto: bf16 where the CPU multiplies it in hardware.",
+)
+def command(
+    name: str,
+    overrides: tuple[str, ...],
+    data: Path,
+    out: Path | None,
+    engine: str,
+    solver: Path | None,
+    max_iter: int | None,
+    resume: bool,
+    weights: Path | None,
+    precision: str,
+) -> int:
+    r"""Train AgeNet or GenderNet on a data set's LMDBs, as its solver prototxt says.
+
+    KEY=VALUE changes a solver field (base_lr=0.003, lr_policy=poly), the training data layer
+    (batch_size=32, mirror=true) or the augmentation (augment.shift=0.1, augment.zoom=0.1,
+    augment.rotate=10, augment.light=0.2, augment.erase=0.3).
+
+    Ctrl-C takes a snapshot and ends; --resume goes on from there.
+    """
+    del engine
+    require("torch", extra="train", purpose="train")
+    from edgeage.training.run import TrainOptions, train
+
+    out = out or Path("runs") / name
+    options = TrainOptions(name, data, out, solver, max_iter, resume, weights, precision, overrides)
+    with _StopOnSignal() as signals, ProgressBar(f"train {name}", "iter") as bar:
+        manifest = train(options, [_Talk(bar)], lambda: signals.stopped)
+    if manifest is None:
+        click.echo(f"Interrupted; go on with: edgeage train {name} --resume …", err=True)
+        return 130
+    click.echo(f"{manifest.with_suffix('.caffemodel')}")
+    return 0

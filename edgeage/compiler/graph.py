@@ -1,0 +1,122 @@
+"""A Caffe network, its weights and its mean become one OpenVINO graph that takes bytes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgeage.compiler.layers import LAYERS
+from edgeage.compiler.parts import Parts, Value
+from edgeage.errors import ModelError, UnsupportedLayerError, did_you_mean
+from edgeage.runtime.openvino import MEAN_NODE, graph_mean, translated
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["build_graph", "input_blob"]
+
+
+def build_graph(
+    net: Any,
+    weights: Mapping[str, list[np.ndarray]],
+    *,
+    mean: np.ndarray | None = None,
+    scale: float = 1.0,
+    output_name: str = "prob",
+    half: bool = False,
+) -> Any:
+    """Build the graph of a deploy network.
+
+    Nodes carry the names of the Caffe layers and tensors those of the Caffe blobs.
+
+    Args:
+        net: the deploy ``NetParameter`` (:func:`edgeage.caffe.read_net`), with one Input layer.
+        weights: float32 arrays by layer name (:func:`edgeage.caffe.read_weights`).
+        mean: float32 of shape (3, H, W) at least as large as the input, cut to its centre, or
+            (3,); BGR; subtracted inside the graph.
+        scale: factor after the mean.
+        output_name: the blob that is the answer.
+        half: store weights in half precision. The mean stays float32 either way: half precision
+            would round its values by up to 1/16 of a grey level.
+
+    Returns:
+        ``openvino.Model`` with input uint8 (1, 3, height, width) BGR and output float32.
+
+    Raises:
+        UnsupportedLayerError: for a layer type or setting that is not implemented, by its name.
+        ModelError: when layers, weights and shapes do not fit together.
+    """
+    import openvino as ov
+    from openvino import opset13 as ops
+
+    name, input_hw = input_blob(net)
+    pixels = ops.parameter([1, 3, *input_hw], np.uint8, name=name)
+    blobs = {name: _normalised(pixels, input_hw, mean, scale)}
+    for layer in net.layer:
+        if layer.type != "Input":
+            _add_layer(layer, blobs, weights.get(layer.name, []), half)
+    if output_name not in blobs:
+        raise ModelError(
+            f"{net.name or 'the network'} has no blob «{output_name}»"
+            f"{did_you_mean(output_name, blobs)}"
+        )
+    answer = blobs[output_name]
+    answer.get_tensor().set_names({output_name})
+    pixels.output(0).get_tensor().set_names({name})
+    return ov.Model([ops.result(answer, name=f"{output_name}/result")], [pixels], net.name)
+
+
+def input_blob(net: Any) -> tuple[str, tuple[int, int]]:
+    """Return the name and (height, width) of a deploy network's only input.
+
+    Raises:
+        ModelError: when there is not exactly one Input layer of three channels.
+    """
+    layers = [layer for layer in net.layer if layer.type == "Input"]
+    if len(layers) != 1 or len(layers[0].top) != 1 or len(layers[0].input_param.shape) != 1:
+        raise ModelError(
+            f"{net.name or 'the network'} has {len(layers)} Input layers, expected one with one "
+            "shape; give the deploy prototxt, not the training one"
+        )
+    shape = tuple(layers[0].input_param.shape[0].dim)
+    if len(shape) != 4 or shape[1] != 3 or min(shape) < 1:
+        raise ModelError(
+            f"input «{layers[0].top[0]}» has shape {shape}, expected (batch, 3, height, width)"
+        )
+    return layers[0].top[0], (shape[2], shape[3])
+
+
+def _normalised(
+    pixels: Any, input_hw: tuple[int, int], mean: np.ndarray | None, scale: float
+) -> Value:
+    from openvino import opset13 as ops
+
+    value = ops.convert(pixels, "f32", name="pixels").output(0)
+    if mean is not None:
+        constant = ops.constant(graph_mean(mean, input_hw), name=MEAN_NODE)
+        value = ops.subtract(value, constant, name="minus_mean").output(0)
+    if scale != 1:
+        value = ops.multiply(value, ops.constant(np.float32(scale)), name="scaled").output(0)
+    return value
+
+
+def _add_layer(layer: Any, blobs: dict[str, Value], arrays: list[np.ndarray], half: bool) -> None:
+    build = LAYERS.get(layer.type)
+    if build is None:
+        raise UnsupportedLayerError(
+            f"layer «{layer.name}» is of type {layer.type}, which the compiler does not know"
+            f"{did_you_mean(layer.type, LAYERS)}"
+        )
+    missing = [name for name in layer.bottom if name not in blobs]
+    if missing or not layer.bottom or len(layer.top) != 1:
+        raise ModelError(
+            f"layer «{layer.name}» has bottoms {list(layer.bottom)} and tops {list(layer.top)}; "
+            "expected bottoms that an earlier layer makes, and one top"
+        )
+    parts = Parts(layer, [blobs[name] for name in layer.bottom], arrays, half)
+    with translated(f"build layer «{layer.name}»", ModelError):
+        value = build(parts)
+    if all(value is not given for given in parts.inputs):
+        value.get_node().set_friendly_name(layer.name)
+    blobs[layer.top[0]] = value

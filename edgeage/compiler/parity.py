@@ -1,0 +1,214 @@
+"""Check that a compiled network answers as the trained one does.
+
+The trained network is run by OpenCV's own Caffe importer (``cv2.dnn``), which shares no code
+with the compiler, on ``(pixel − mean) · scale`` in float32.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from edgeage.errors import ModelError, ParityError
+from edgeage.inputspec import InputSpec, center_crop
+from edgeage.paths import data_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from edgeage.compiler.profiles import Profile
+    from edgeage.compiler.sources import TrainedModel
+
+__all__ = ["MAX_PICTURES", "Pictures", "check_parity", "parity_pictures", "reference_answers"]
+
+MAX_PICTURES = 50
+"""Most pictures a parity check looks at."""
+
+_SAMPLE = "test_0.png"
+_T = TypeVar("_T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Pictures:
+    """The inputs of a parity check.
+
+    Attributes:
+        batch: uint8 of shape (n, 3, height, width), BGR, as the network takes them.
+        origin: where they come from, for the manifest.
+    """
+
+    batch: np.ndarray
+    origin: str
+
+
+def check_parity(
+    trained: TrainedModel,
+    infer: Callable[[np.ndarray], np.ndarray],
+    pictures: Pictures,
+    profile: Profile,
+) -> dict[str, object]:
+    """Compare a compiled network with the trained one.
+
+    Args:
+        trained: the trained network.
+        infer: the compiled one: uint8 (n, 3, height, width) → float32 (n, labels).
+        pictures: what to compare them on.
+        profile: its tolerances decide.
+
+    Returns:
+        The figures for the manifest: ``reference``, ``pictures``, ``origin``,
+        ``max_difference``, ``mean_difference``, ``changed_decisions``, ``max_allowed`` and
+        ``mean_allowed``.
+
+    Raises:
+        ModelError: when OpenCV cannot run the trained network, or the output is no probabilities.
+        ParityError: when the difference is beyond the profile's tolerances.
+    """
+    import cv2
+
+    name = trained.manifest.name
+    expected = reference_answers(trained, pictures.batch)
+    found = infer(pictures.batch)
+    if found.shape != expected.shape:
+        raise ParityError(
+            f"{name}: the compiled network answers {found.shape[1]} values, the "
+            f"trained one {expected.shape[1]}"
+        )
+    difference = np.abs(found.astype(np.float64) - expected)
+    figures = {
+        "reference": f"cv2.dnn {cv2.__version__}",
+        "pictures": len(pictures.batch),
+        "origin": pictures.origin,
+        "max_difference": _rounded(difference.max()),
+        "mean_difference": _rounded(difference.mean()),
+        "changed_decisions": int((found.argmax(axis=1) != expected.argmax(axis=1)).sum()),
+        "max_allowed": profile.max_difference,
+        "mean_allowed": profile.mean_difference,
+    }
+    # «not ≤» rather than «>» so that NaN fails.
+    if not (
+        difference.max() <= profile.max_difference and difference.mean() <= profile.mean_difference
+    ):
+        raise ParityError(
+            f"{name} for {profile.target} in {profile.precision} differs from the trained network "
+            f"by up to {difference.max():.2g} (mean {difference.mean():.2g}) on "
+            f"{len(pictures.batch)} pictures; {profile.max_difference:g} (mean "
+            f"{profile.mean_difference:g}) is allowed; nothing was written"
+        )
+    return figures
+
+
+def reference_answers(trained: TrainedModel, batch: np.ndarray) -> np.ndarray:
+    """Run the trained network with OpenCV.
+
+    Args:
+        trained: the trained network.
+        batch: uint8 of shape (n, 3, height, width), BGR.
+
+    Returns:
+        float32 probabilities of shape (n, labels).
+
+    Raises:
+        ModelError: when OpenCV cannot read or run it, or a row does not sum to 1.
+    """
+    import cv2
+
+    manifest = trained.manifest
+    mean = np.float32(0)
+    if trained.mean is not None:
+        mean = _cut(trained.mean, manifest.input.input_hw)
+    rows = []
+    try:
+        net = cv2.dnn.readNetFromCaffe(str(trained.prototxt), str(trained.caffemodel))
+        for pixels in batch:
+            net.setInput(((pixels - mean) * np.float32(manifest.input.scale))[None].astype("f4"))
+            rows.append(net.forward(manifest.output_name).reshape(-1).copy())
+    except cv2.error as error:
+        reason = " ".join(str(error).split())
+        raise ModelError(f"OpenCV cannot run {trained.caffemodel}: {reason}") from None
+    answers: np.ndarray = np.stack(rows)
+    labels = len(manifest.labels)
+    if answers.shape[1] != labels or not np.allclose(answers.sum(axis=1), 1, atol=1e-3):
+        raise ModelError(
+            f"blob «{manifest.output_name}» of {trained.prototxt} is not {labels} probabilities; "
+            f"expected a Softmax over the {labels} labels of task «{manifest.task}»"
+        )
+    return answers
+
+
+def parity_pictures(data: Path | None, spec: InputSpec, task: str) -> Pictures:
+    """Collect the pictures of a parity check.
+
+    Args:
+        data: a built data set (its test LMDB is used), an LMDB, a folder of pictures or one
+            picture; None for edgeage's own sample picture, shifted, cropped and made darker and
+            brighter.
+        spec: how a picture becomes the network's input.
+        task: which of a data set's test LMDBs.
+
+    Raises:
+        DatasetError: when the LMDB is missing, empty or corrupt.
+        ImageError: when the folder holds no readable picture.
+    """
+    if data is None:
+        return _sample_pictures(spec)
+    for lmdb in (data / f"{task}_test_lmdb", data):
+        if (lmdb / "data.mdb").is_file():
+            return _stored_pictures(lmdb, spec)
+    from edgeage.images import find_images, read_image
+
+    paths = _spread(find_images([data]))
+    batch = np.stack([spec.prepare(read_image(path)) for path in paths])
+    return Pictures(batch, f"{len(paths)} pictures of {data.name}")
+
+
+def _stored_pictures(lmdb: Path, spec: InputSpec) -> Pictures:
+    from edgeage.datasets.store import DatumReader
+
+    with DatumReader(lmdb) as reader:
+        places = _spread(range(len(reader)))
+        stored = [reader.get(place)[0] for place in places]
+    batch = np.stack([spec.prepare(np.ascontiguousarray(p.transpose(1, 2, 0))) for p in stored])
+    return Pictures(batch, f"{len(places)} pictures of {lmdb.name}")
+
+
+def _sample_pictures(spec: InputSpec) -> Pictures:
+    from edgeage.images import read_image
+
+    image = read_image(data_dir("examples") / _SAMPLE)
+    batch = [spec.prepare(variant) for variant in _variants(image)]
+    return Pictures(np.stack(batch), f"{len(batch)} variants of {_SAMPLE}")
+
+
+def _variants(image: np.ndarray) -> list[np.ndarray]:
+    """Crop and shift a picture four ways, each mirrored or not, at three brightnesses."""
+    height, width = image.shape[:2]
+    down = [(0.0, 1.0), (0.1, 0.9), (0.0, 0.9), (0.1, 1.0)]
+    across = [(0.0, 1.0), (0.1, 0.9), (0.1, 1.0), (0.0, 0.9)]
+    crops = [
+        image[int(top * height) : int(bottom * height), int(left * width) : int(right * width)]
+        for (top, bottom), (left, right) in zip(down, across, strict=True)
+    ]
+    both = [view for crop in crops for view in (crop, crop[:, ::-1])]
+    return [
+        np.clip(crop.astype(np.float32) * gain, 0, 255).astype(np.uint8)
+        for crop in both
+        for gain in (0.6, 1.0, 1.4)
+    ]
+
+
+def _spread(items: Sequence[_T]) -> list[_T]:
+    """Take at most :data:`MAX_PICTURES`, evenly spread."""
+    count = min(len(items), MAX_PICTURES)
+    return [items[place * len(items) // count] for place in range(count)]
+
+
+def _cut(mean: np.ndarray, input_hw: tuple[int, int]) -> np.ndarray:
+    return center_crop(mean, input_hw) if mean.ndim == 3 else mean.reshape(3, 1, 1)
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.3g}")

@@ -1,0 +1,89 @@
+"""Target profiles: one TOML file a target under ``compile/``, with precisions and tolerances."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from edgeage.errors import EdgeageError, UsageError, did_you_mean
+from edgeage.paths import data_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+__all__ = ["Profile", "read_profile", "targets"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Profile:
+    """How to compile for one target in one precision.
+
+    Attributes:
+        target: the target's name, for example ``"CPU"``.
+        device: the device the runtime is asked for.
+        precision: ``"FP32"`` or ``"FP16"``: how weights are stored.
+        max_difference: largest allowed difference of any probability from the trained network's.
+        mean_difference: largest allowed mean of those differences.
+        options: what the runtime is told when it opens the device, in its own words.
+    """
+
+    target: str
+    device: str
+    precision: str
+    max_difference: float
+    mean_difference: float
+    options: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.mean_difference <= self.max_difference <= 1:
+            raise ValueError(
+                "expected 0 ≤ mean_difference ≤ max_difference ≤ 1, got "
+                f"{self.mean_difference} and {self.max_difference}"
+            )
+
+
+def targets(folder: Path | None = None) -> list[str]:
+    """Return the targets that have a profile, upper case and sorted."""
+    return sorted(path.stem.upper() for path in (folder or data_dir("compile")).glob("*.toml"))
+
+
+def read_profile(target: str, precision: str, folder: Path | None = None) -> Profile:
+    """Read one precision of a target's profile.
+
+    Args:
+        target: for example ``"CPU"``, in any case.
+        precision: for example ``"FP16"``, in any case.
+        folder: where the profiles are; the package's own when None.
+
+    Raises:
+        UsageError: for a target or precision without a profile; it names those there are.
+        EdgeageError: when the profile itself is broken.
+    """
+    from edgeage.tomlfile import read_toml
+
+    known = targets(folder)
+    if target.upper() not in known:
+        raise UsageError(
+            f"unknown target «{target}»; expected {' or '.join(known)}"
+            f"{did_you_mean(target.upper(), known)}"
+        )
+    path = (folder or data_dir("compile")) / f"{target.lower()}.toml"
+    fields = read_toml(path)
+    precisions: Mapping[str, Any] = fields.get("precision", {})
+    if precision.upper() not in precisions:
+        raise UsageError(
+            f"target {target.upper()} has no precision «{precision}»; "
+            f"expected {' or '.join(precisions)}"
+        )
+    try:
+        return Profile(
+            target=fields["target"],
+            device=fields["device"],
+            precision=precision.upper(),
+            **precisions[precision.upper()],
+        )
+    except KeyError as error:
+        raise EdgeageError(f"{path}: the field {error} is missing") from None
+    except (TypeError, ValueError) as error:
+        raise EdgeageError(f"{path}: [precision.{precision.upper()}]: {error}") from None

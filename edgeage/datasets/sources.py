@@ -1,0 +1,183 @@
+"""Reading a published archive, or a folder, file by file, trusting nothing in it.
+
+Nothing is ever extracted: a member's bytes go to memory, its path is only looked at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import tarfile
+import zipfile
+import zlib
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from edgeage.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["MAX_MEMBER_BYTES", "Member", "UnreadableError", "members", "source_kind"]
+
+MAX_MEMBER_BYTES = 64 << 20
+"""Files larger than this are not read: no picture of a face is."""
+
+_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, OSError)
+
+
+class UnreadableError(Exception):
+    """One member cannot be read, though the archive goes on; its text is the reason."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Member:
+    """A file in a source.
+
+    Attributes:
+        path: its path as the source gives it, with ``/``; only for messages.
+        problem: why it must not be read, or an empty string.
+        read: returns its bytes, before the next member is asked for; raises
+            :class:`UnreadableError`.
+    """
+
+    path: str
+    problem: str
+    read: Callable[[], bytes]
+
+    @property
+    def name(self) -> str:
+        """The file name without folders."""
+        return PurePosixPath(self.path).name
+
+
+def source_kind(source: Path) -> str:
+    """Return ``"folder"``, ``"zip"`` or ``"tar"`` (compressed or not).
+
+    Raises:
+        DatasetError: when there is nothing, or something else.
+    """
+    if source.is_dir():
+        return "folder"
+    if not source.exists():
+        raise DatasetError(f"{source} does not exist; expected an archive or a folder of pictures")
+    # A tar whose last file is a zip looks like a zip, so it is asked first.
+    try:
+        with tarfile.open(source, "r|*"):
+            return "tar"
+    except _DAMAGED as error:
+        if zipfile.is_zipfile(source):
+            return "zip"
+        raise DatasetError(
+            f"{source} is not a tar, tar.gz or zip archive, nor a folder: {_one_line(error)}"
+        ) from None
+
+
+def members(source: Path) -> Iterator[Member]:
+    """Go through the files of a source once.
+
+    A folder is walked in sorted order and linked folders are not followed; an archive is
+    streamed in its own order. Folders are not reported; links, devices and files with an
+    unsafe path are, with their problem.
+
+    Args:
+        source: a folder, a zip or a tar with any compression Python reads.
+
+    Raises:
+        DatasetError: when the source is missing, no archive, damaged or truncated.
+    """
+    walk = {"folder": _folder, "zip": _zip, "tar": _tar}[source_kind(source)]
+    with _damage_named(source):
+        yield from walk(source)
+
+
+@contextlib.contextmanager
+def _damage_named(source: Path) -> Iterator[None]:
+    try:
+        yield
+    except _DAMAGED as error:
+        raise DatasetError(
+            f"{source} is damaged or incomplete: {_one_line(error)}; get it again"
+        ) from None
+
+
+def _folder(source: Path) -> Iterator[Member]:
+    for folder, folders, files in os.walk(source, onerror=_raise):
+        folders.sort()
+        for file in sorted(files):
+            path = Path(folder, file)
+            inside = path.relative_to(source).as_posix()
+            problem = "" if path.is_file() and not path.is_symlink() else "not a regular file"
+            yield Member(inside, problem, partial(_read_file, path))
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_MEMBER_BYTES:
+            raise UnreadableError("file too large")
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableError("file cannot be read") from error
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _tar(source: Path) -> Iterator[Member]:
+    with tarfile.open(source, "r|*") as archive:
+        for entry in archive:
+            # A streaming TarFile keeps every header it has passed; nothing here looks back.
+            archive.members = []  # type: ignore[attr-defined]
+            if entry.isdir():
+                continue
+            problem = _problem(entry.name, entry.isreg(), entry.size)
+            yield Member(entry.name, problem, partial(_read_tar, source, archive, entry))
+
+
+def _read_tar(source: Path, archive: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
+    with _damage_named(source):
+        stream = archive.extractfile(entry)
+        data = stream.read() if stream is not None else b""
+        if len(data) != entry.size:
+            raise EOFError(f"{entry.name} ends early")
+    return data
+
+
+def _zip(source: Path) -> Iterator[Member]:
+    with zipfile.ZipFile(source) as archive:
+        for entry in archive.infolist():
+            if entry.is_dir():
+                continue
+            kind = (entry.external_attr >> 16) & 0o170000
+            problem = _problem(entry.filename, kind in (0, 0o100000), entry.file_size)
+            yield Member(entry.filename, problem, partial(_read_zip, archive, entry))
+
+
+def _read_zip(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    try:
+        with archive.open(entry) as stream:
+            data = stream.read(MAX_MEMBER_BYTES + 1)
+    except RuntimeError as error:
+        raise UnreadableError("encrypted file") from error
+    # Each way of compression has errors of its own for damaged data.
+    except Exception as error:
+        raise UnreadableError("damaged file in the archive") from error
+    if len(data) > MAX_MEMBER_BYTES:
+        raise UnreadableError("file too large")
+    return data
+
+
+def _problem(path: str, regular: bool, size: int) -> str:
+    if not regular:
+        return "not a regular file"
+    parts = path.split("/")
+    if path.startswith("/") or ".." in parts or "\\" in path or ":" in parts[0]:
+        return "unsafe path"
+    return "file too large" if size > MAX_MEMBER_BYTES else ""
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,160 @@
+"""Decoding one picture from untrusted bytes.
+
+Pillow does it, from a fixed list of raster formats: nothing that starts another program (EPS,
+WMF) is ever opened. The header is read first, so a picture that claims too many pixels costs
+nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from edgeage.errors import ImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PIL import Image
+
+__all__ = ["MAX_PIXELS", "MIN_SIDE", "check_size", "decode", "on_white", "one_line"]
+
+MAX_PIXELS = 100_000_000
+"""Most pixels a picture may have unless the caller allows more."""
+
+MIN_SIDE = 8
+"""Fewest pixels on a picture's shorter side: below that there is no face to see."""
+
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "JPEG2000", "AVIF")
+_SIGNATURE_BYTES = 32
+_ALPHA_MODES = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
+_EXIF_ORIENTATION = 0x0112
+_REASON_LENGTH = 160
+
+
+def decode(stream: BinaryIO, name: str, max_pixels: int) -> np.ndarray:
+    """Decode one encoded picture.
+
+    Args:
+        stream: a seekable binary stream that stands at the picture's first byte, its own zero.
+        name: what to call the picture in an error.
+        max_pixels: largest height × width that is decoded.
+
+    Returns:
+        uint8 array of shape (height, width, 3), BGR, contiguous.
+
+    Raises:
+        ImageError: whatever is wrong with the bytes.
+    """
+    try:
+        with _open(stream, name) as image:
+            check_size(image.size[::-1], name, max_pixels)
+            image.load()
+            rgb = _upright(_to_rgb(image, name), _orientation(image))
+    except ImageError:
+        raise
+    # Pillow's decoders let through OSError, SyntaxError, struct.error, zlib.error, IndexError,
+    # MemoryError and more; whatever the bytes provoke, the picture is at fault.
+    except Exception as error:
+        raise ImageError(
+            f"{name} is not a readable picture: {one_line(error)}; copy or save it again"
+        ) from error
+    return np.ascontiguousarray(rgb[:, :, ::-1])
+
+
+def _open(stream: BinaryIO, name: str) -> Image.Image:
+    """Read a picture's header as ``PIL.Image.open`` does, but without Pillow's own size check.
+
+    That check warns or raises by a limit that is one global for the whole process;
+    :func:`check_size` applies the caller's instead.
+    """
+    signature = stream.read(_SIGNATURE_BYTES)
+    if not signature:
+        raise ImageError(f"{name} is empty (0 bytes), expected a picture")
+    factory = _find_plugin(signature)
+    if factory is None:
+        raise ImageError(f"{name} is not a picture in a known format ({', '.join(_FORMATS)})")
+    stream.seek(0)
+    image: Image.Image = factory(stream, name)
+    return image
+
+
+def _find_plugin(signature: bytes) -> Callable[..., Any] | None:
+    """Return Pillow's class for the format that these first bytes belong to, if edgeage reads it.
+
+    ``Image.preinit`` loads the few common plugins, ``Image.init`` the others, which takes longer.
+    """
+    from PIL import Image
+
+    for load_plugins in (Image.preinit, Image.init):
+        load_plugins()
+        for name in _FORMATS:
+            factory, accept = Image.OPEN.get(name, (None, None))
+            if accept is not None and accept(signature) is True:
+                return factory
+    return None
+
+
+def check_size(size_hw: tuple[int, ...], name: str, max_pixels: int) -> None:
+    """Refuse a picture of (height, width) pixels that is too large or too small.
+
+    Raises:
+        ImageError: over ``max_pixels`` in all, or under :data:`MIN_SIDE` on a side.
+    """
+    height, width = size_hw
+    if width * height > max_pixels:
+        raise ImageError(
+            f"{name} has {width}×{height} pixels, more than the limit of {max_pixels:,}; "
+            f"make it smaller"
+        )
+    if min(width, height) < MIN_SIDE:
+        raise ImageError(
+            f"{name} has {width}×{height} pixels, expected at least {MIN_SIDE} on each side"
+        )
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation of a loaded picture (CIPA DC-008, tag 0x0112), 1 without one."""
+    try:
+        return int(image.getexif().get(_EXIF_ORIENTATION, 1))
+    # Damaged metadata is no reason to refuse sound pixels.
+    except Exception:
+        return 1
+
+
+def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn (height, width, 3) pixels as their EXIF orientation says they are seen."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return pixels
+
+
+def _to_rgb(image: Image.Image, name: str) -> np.ndarray:
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
+        grey = (np.asarray(image).astype(np.uint32) + 128) // 257
+        return np.repeat(grey.astype(np.uint8)[:, :, None], 3, axis=2)
+    if image.mode in ("I", "F"):
+        kind = "32-bit integer" if image.mode == "I" else "floating-point"
+        raise ImageError(f"{name} has {kind} samples; save it with 8 or 16 bits a sample")
+    if image.mode in _ALPHA_MODES or "transparency" in image.info:
+        return on_white(np.asarray(image.convert("RGBA")))
+    return np.asarray(image.convert("RGB"))
+
+
+def on_white(image: np.ndarray) -> np.ndarray:
+    """Lay a uint8 picture of shape (height, width, 4), alpha last, on white."""
+    alpha = image[:, :, 3:].astype(np.uint16)
+    mixed = image[:, :, :3] * alpha + 255 * (255 - alpha)
+    return ((mixed + 127) // 255).astype(np.uint8)
+
+
+def one_line(error: BaseException) -> str:
+    """Return an exception's text as one line of bounded length."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    line = " ".join(text.split()) or type(error).__name__
+    return line if len(line) <= _REASON_LENGTH else f"{line[:_REASON_LENGTH]}…"

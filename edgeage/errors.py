@@ -1,0 +1,128 @@
+"""Every error edgeage raises, in one tree.
+
+::
+
+    EdgeageError                    anything edgeage itself refuses or cannot do
+    ├── UsageError                  the call was wrong: unknown option, name or combination
+    ├── ImageError                  a picture is missing, unreadable, truncated or too large
+    ├── DatasetError                a data set, LMDB or record list is missing, empty or corrupt
+    ├── MeanError                   a mean file is missing, corrupt or of the wrong shape or order
+    ├── ModelError                  a network, its weights or its manifest is missing or corrupt
+    │   └── UnsupportedLayerError   a prototxt asks for something this engine does not know
+    ├── ParityError                 a compiled network disagrees with the trained one
+    ├── TrainingError               training cannot start, resume or go on
+    ├── DeviceError                 a device is missing or failed
+    └── MissingDependencyError      an optional package is not installed
+
+The command line ends with exit status 2 on a UsageError and with 1 on any other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import ModuleType
+
+__all__ = [
+    "DatasetError",
+    "DeviceError",
+    "EdgeageError",
+    "ImageError",
+    "MeanError",
+    "MissingDependencyError",
+    "ModelError",
+    "ParityError",
+    "TrainingError",
+    "UnsupportedLayerError",
+    "UsageError",
+    "did_you_mean",
+    "require",
+]
+
+
+class EdgeageError(Exception):
+    """Base of every error edgeage raises; its text is one line fit to show a user."""
+
+    exit_code = 1
+
+
+class UsageError(EdgeageError):
+    """The call itself was wrong: an unknown option, name or combination of them."""
+
+    exit_code = 2
+
+
+class ImageError(EdgeageError):
+    """A picture is missing, unreadable, truncated or larger than allowed."""
+
+
+class DatasetError(EdgeageError):
+    """A data set, LMDB or record list is missing, empty, incomplete or corrupt."""
+
+
+class MeanError(EdgeageError):
+    """A mean file is missing, corrupt, or of the wrong shape or channel order."""
+
+
+class ModelError(EdgeageError):
+    """A network, its weights or its manifest is missing, corrupt or inconsistent."""
+
+
+class UnsupportedLayerError(ModelError):
+    """A prototxt uses a layer type or parameter this engine does not implement."""
+
+
+class ParityError(EdgeageError):
+    """A compiled network disagrees with the trained one by more than its profile allows."""
+
+
+class TrainingError(EdgeageError):
+    """Training cannot start, resume or continue."""
+
+
+class DeviceError(EdgeageError):
+    """A device is not there, cannot be opened, or failed while working."""
+
+
+class MissingDependencyError(EdgeageError):
+    """An optional package is needed here and is not installed."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``'; did you mean «x»?'`` for the closest known word, or an empty string.
+
+    >>> did_you_mean("agnet", ["agenet", "gendernet"])
+    '; did you mean «agenet»?'
+    >>> did_you_mean("zzz", ["agenet"])
+    ''
+    """
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean «{close[0]}»?" if close else ""
+
+
+def require(module: str, *, extra: str | None = None, purpose: str) -> ModuleType:
+    """Import an optional module, or say how to install it.
+
+    Args:
+        module: dotted import name, for example ``"torch"``.
+        extra: the edgeage extra that brings it, or None when it is a core dependency.
+        purpose: what it is needed for, to end «… is needed to …».
+
+    Returns:
+        The imported module.
+
+    Raises:
+        MissingDependencyError: when it cannot be imported.
+    """
+    with contextlib.suppress(ModuleNotFoundError):
+        return importlib.import_module(module)
+    target = f"edgeage[{extra}]" if extra else module
+    raise MissingDependencyError(
+        f"the package «{module}» is needed to {purpose} and is not installed; "
+        f"install it with: pip install '{target}'"
+    )

@@ -1,0 +1,1 @@
+"""Evaluation: how right a network is, overall and group by group."""

@@ -1,0 +1,77 @@
+"""Run a network over a data set's test pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgeage.errors import DatasetError
+from edgeage.evaluation.metrics import Score
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edgeage.datasets.store import DatumReader
+    from edgeage.manifest import Manifest
+    from edgeage.runtime.backend import Session
+
+__all__ = ["predict_probabilities", "score_model"]
+
+_CHUNK = 64
+
+
+def predict_probabilities(
+    session: Session,
+    manifest: Manifest,
+    reader: DatumReader,
+    on_progress: Callable[[int, int | None], None] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Run a network over every record of an LMDB, in order.
+
+    Args:
+        session: the network, loaded on a device.
+        manifest: says how a stored picture becomes its input.
+        reader: the opened LMDB.
+        on_progress: told how many of how many pictures are done.
+
+    Returns:
+        float32 probabilities (N, labels) and int64 labels (N,).
+    """
+    probabilities, labels = [], []
+    for start in range(0, len(reader), _CHUNK):
+        records = [reader.get(index) for index in range(start, min(start + _CHUNK, len(reader)))]
+        pictures = [manifest.input.prepare(pixels.transpose(1, 2, 0)) for pixels, _ in records]
+        probabilities.append(session.infer(np.stack(pictures)))
+        labels += [label for _, label in records]
+        if on_progress:
+            on_progress(start + len(records), len(reader))
+    return np.concatenate(probabilities), np.array(labels, dtype=np.int64)
+
+
+def score_model(
+    session: Session,
+    manifest: Manifest,
+    reader: DatumReader,
+    on_progress: Callable[[int, int | None], None] | None = None,
+) -> Score:
+    """Score a network on every record of an LMDB.
+
+    Args:
+        session: the network, loaded on a device.
+        manifest: its labels and input.
+        reader: the opened LMDB, labelled with the same classes.
+        on_progress: told how many of how many pictures are done.
+
+    Raises:
+        DatasetError: when a record's label is none of the network's.
+    """
+    probabilities, labels = predict_probabilities(session, manifest, reader, on_progress)
+    if labels.min() < 0 or labels.max() >= len(manifest.labels):
+        raise DatasetError(
+            f"{reader.path} has labels of {labels.min()} to {labels.max()}, {manifest.name} knows "
+            f"0 to {len(manifest.labels) - 1}; is it the data set of another task?"
+        )
+    return Score.of(
+        labels, probabilities.argmax(axis=1), manifest.labels, ordered=manifest.task == "age"
+    )

@@ -1,0 +1,208 @@
+"""Reading pictures safely, and the few operations on them that every stage shares.
+
+Pictures are uint8 arrays of shape (height, width, 3) in BGR order everywhere in edgeage.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgeage.decoding import MAX_PIXELS, MIN_SIDE, check_size, decode, on_white, one_line
+from edgeage.errors import ImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "MAX_PIXELS",
+    "MIN_SIDE",
+    "find_images",
+    "read_image",
+    "resize",
+    "to_chw",
+]
+
+_SUFFIXES = "avif bmp dib gif jfif jp2 jpe jpeg jpg mpo pbm pgm png pnm ppm tif tiff webp"
+IMAGE_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
+"""Suffixes (lower case) by which a picture is recognised inside a folder."""
+
+
+def read_image(
+    source: str | os.PathLike[str] | bytes | bytearray | memoryview | np.ndarray,
+    *,
+    max_pixels: int = MAX_PIXELS,
+) -> np.ndarray:
+    """Read one picture.
+
+    EXIF orientation is applied; colour profiles are not. Of an animation the first frame is
+    taken. Transparent pictures are laid on white. 16-bit samples become 8-bit over their whole
+    range (65,535 becomes 255). 32-bit integer and floating-point samples are refused because no
+    level of theirs is known to be white.
+
+    Args:
+        source: a file's path, an encoded file's bytes, or an array that is already a picture:
+            uint8 of shape (height, width, 3) BGR, which is returned as it is and not copied,
+            (height, width, 4) BGRA, or (height, width) grey.
+        max_pixels: largest height × width that is decoded.
+
+    Returns:
+        uint8 array of shape (height, width, 3), BGR; each side at least :data:`MIN_SIDE` pixels.
+
+    Raises:
+        ImageError: when the picture is missing, unreadable, truncated, of an unknown format, too
+            large or too small. No other exception leaves here for any content.
+
+    >>> read_image(np.zeros((8, 10), np.uint8)).shape
+    (8, 10, 3)
+    """
+    if isinstance(source, np.ndarray):
+        return _from_array(source, max_pixels)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return decode(io.BytesIO(source), "<bytes>", max_pixels)
+    path = Path(source)
+    try:
+        _check_is_file(path)
+        with path.open("rb") as stream:
+            return decode(stream, str(path), max_pixels)
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{path} cannot be read: {one_line(error)}") from error
+
+
+def resize(image_bgr: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
+    """Resize a picture without keeping its proportions.
+
+    Pixel areas are averaged (OpenCV ``INTER_AREA``) when neither side grows; otherwise the
+    picture is interpolated with ``INTER_CUBIC``.
+
+    Args:
+        image_bgr: uint8 array of shape (height, width, 3), BGR.
+        size_hw: wanted height and width in pixels.
+
+    Returns:
+        uint8 array of shape (*size_hw, 3), BGR; ``image_bgr`` itself when it has that size.
+
+    Raises:
+        ImageError: when ``image_bgr`` has another shape or dtype.
+
+    >>> resize(np.zeros((8, 10, 3), np.uint8), (4, 4)).shape
+    (4, 4, 3)
+    """
+    _require_bgr(image_bgr)
+    height, width = image_bgr.shape[:2]
+    if (height, width) == tuple(size_hw):
+        return image_bgr
+    import cv2
+
+    shrinks = height >= size_hw[0] and width >= size_hw[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    resized: np.ndarray = cv2.resize(image_bgr, (size_hw[1], size_hw[0]), interpolation=method)
+    return resized
+
+
+def to_chw(image_bgr: np.ndarray) -> np.ndarray:
+    """Bring a picture into Caffe's layout, channels first.
+
+    Args:
+        image_bgr: uint8 array of shape (height, width, 3), BGR.
+
+    Returns:
+        uint8 array of shape (3, height, width), BGR, contiguous.
+
+    Raises:
+        ImageError: when ``image_bgr`` has another shape or dtype.
+    """
+    _require_bgr(image_bgr)
+    return np.ascontiguousarray(image_bgr.transpose(2, 0, 1))
+
+
+def find_images(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """List the pictures that the given files and folders stand for.
+
+    A file is taken as given, whatever its name. A folder stands for the files below it, at any
+    depth, whose suffix is one of :data:`IMAGE_SUFFIXES`, sorted by path; hidden files and folders
+    are left out and linked folders are not followed.
+
+    Args:
+        paths: files and folders, in the order wanted.
+
+    Returns:
+        The files, in that order.
+
+    Raises:
+        ImageError: when a path does not exist or a folder cannot be listed or has no picture.
+    """
+    found: list[Path] = []
+    for path in map(Path, [paths] if isinstance(paths, str | os.PathLike) else paths):
+        if path.is_dir():
+            found.extend(_pictures_below(path))
+        elif path.exists():
+            found.append(path)
+        else:
+            raise ImageError(f"{path} does not exist; expected a picture or a folder of pictures")
+    return found
+
+
+def _pictures_below(folder: Path) -> list[Path]:
+    try:
+        pictures = sorted(_walk(folder))
+    except OSError as error:
+        raise ImageError(f"{folder} cannot be listed: {one_line(error)}") from error
+    if not pictures:
+        raise ImageError(
+            f"{folder} holds no picture; expected files ending in "
+            f"{', '.join(sorted(IMAGE_SUFFIXES))}"
+        )
+    return pictures
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    def fail(error: OSError) -> None:
+        raise error
+
+    for root, folders, names in os.walk(folder, onerror=fail):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            path = Path(root, name)
+            if not name.startswith(".") and path.suffix.lower() in IMAGE_SUFFIXES:
+                yield path
+
+
+def _check_is_file(path: Path) -> None:
+    if path.is_dir():
+        raise ImageError(f"{path} is a folder, expected a picture")
+    if not path.exists():
+        raise ImageError(f"{path} does not exist, expected a picture")
+    if not path.is_file():
+        raise ImageError(f"{path} is not an ordinary file, expected a picture")
+    if path.stat().st_size == 0:
+        raise ImageError(f"{path} is empty (0 bytes), expected a picture; copy it again")
+
+
+def _from_array(array: np.ndarray, max_pixels: int) -> np.ndarray:
+    colour = array.ndim == 3 and array.shape[2] in (3, 4)
+    if array.dtype != np.uint8 or not (colour or array.ndim == 2):
+        raise ImageError(_wrong_array(array, "(height, width, 3) BGR, (…, 4) BGRA or grey"))
+    check_size(array.shape[:2], "the array", max_pixels)
+    if array.ndim == 2:
+        return np.repeat(array[:, :, None], 3, axis=2)
+    return on_white(array) if array.shape[2] == 4 else array
+
+
+def _require_bgr(image: Any) -> None:
+    is_array = isinstance(image, np.ndarray)
+    if not is_array or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ImageError(_wrong_array(image, "(height, width, 3) BGR"))
+    if image.size == 0:
+        raise ImageError(_wrong_array(image, "(height, width, 3) BGR with at least one pixel"))
+
+
+def _wrong_array(found: Any, wanted: str) -> str:
+    if not isinstance(found, np.ndarray):
+        return f"expected a uint8 array of shape {wanted}, got {type(found).__name__}"
+    return f"expected a uint8 array of shape {wanted}, got {found.dtype} of shape {found.shape}"

@@ -1,0 +1,121 @@
+"""Where edgeage's own files and caches live, and how a file is written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgeage.errors import EdgeageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["atomic_dir", "atomic_file", "cache_dir", "data_dir", "sha256_file"]
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def data_dir(name: str) -> Path:
+    """Return one of the project's data folders.
+
+    A wheel carries them inside the package; a source tree keeps them beside it.
+
+    Args:
+        name: ``"prototxt"``, ``"caffe_models"``, ``"compile"``, ``"datasets"`` or ``"examples"``.
+
+    Raises:
+        EdgeageError: when neither is there, which means a broken installation.
+    """
+    for candidate in (_PACKAGE / "_data" / name, _PACKAGE.parent / name):
+        if candidate.is_dir():
+            return candidate
+    raise EdgeageError(
+        f"edgeage's own folder «{name}» is missing from the installation; reinstall edgeage"
+    )
+
+
+def cache_dir() -> Path:
+    r"""Return the folder for files that can be made again, without creating it.
+
+    ``$EDGEAGE_CACHE`` if set; else the platform's user cache (``$XDG_CACHE_HOME/edgeage`` or
+    ``~/.cache/edgeage`` on Linux, ``~/Library/Caches/edgeage`` on macOS,
+    ``%LOCALAPPDATA%\edgeage`` on Windows).
+    """
+    if explicit := os.environ.get("EDGEAGE_CACHE"):
+        return Path(explicit)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "edgeage"
+    variable = "LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME"
+    root = os.environ.get(variable)
+    return (Path(root) if root else Path.home() / ".cache") / "edgeage"
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; rename it there when the block succeeds.
+
+    The data is flushed to disk before the rename, so a crash leaves the old file or the whole
+    one. On an error the temporary file is removed and ``path`` is untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_dir(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a temporary folder beside ``path``; rename it there when the block succeeds.
+
+    Args:
+        path: the folder to appear.
+        overwrite: replace a folder that is already there; an empty one is always replaced.
+
+    Raises:
+        EdgeageError: when ``path`` is a file, or a folder that is not empty without ``overwrite``.
+    """
+    if path.exists() and not path.is_dir():
+        raise EdgeageError(f"{path} is a file, expected a folder to write; choose another name")
+    if path.is_dir() and any(path.iterdir()) and not overwrite:
+        raise EdgeageError(f"{path} is not empty; choose another folder or pass --overwrite")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
+    try:
+        yield temporary
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o777 & ~mask)
+        if path.exists():
+            retired = temporary.with_suffix(".old")
+            path.rename(retired)
+            temporary.rename(path)
+            shutil.rmtree(retired)
+        else:
+            temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def sha256_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes as 64 hexadecimal digits."""
+    with path.open("rb") as stream:
+        digest = hashlib.sha256()
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,249 @@
+"""``Predictor``: a picture goes in, its faces with age and gender come out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgeage.errors import ImageError, UsageError
+from edgeage.faceresult import Face, PictureResult
+from edgeage.labels import expected_age
+from edgeage.networks import Models, load_networks
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from edgeage.manifest import Manifest
+    from edgeage.runtime import Backend
+
+__all__ = ["Box", "Detector", "Predictor"]
+
+Image = str | PathLike[str] | bytes | np.ndarray
+Box = tuple[int, int, int, int]
+"""Left, top, right and bottom edge in pixels; right and bottom excluded."""
+
+Detector = Callable[[np.ndarray], Sequence[Box]]
+"""Finds faces: a uint8 (height, width, 3) BGR picture → their boxes."""
+
+_CHUNK = 32
+
+
+class Predictor:
+    """Predicts age and gender of the faces in pictures; safe to use from several threads.
+
+    Args:
+        models: a folder made by ``edgeage compile``, or manifests; None for the released AgeNet
+            and GenderNet, which are compiled for this machine on first use.
+        device: ``"AUTO"``, ``"CPU"`` or another device the runtime knows.
+        fallback: the device to use when ``device`` is not there or refuses the networks; its name,
+            or a backend.
+        detector: finds the faces; None when every picture is one face, cut out already.
+        margin: the margin to cut around a detected face, as a fraction of its size, instead of
+            the one the networks were trained with.
+        mean: a mean to subtract instead of the networks' own: an array of shape (3, height,
+            width), BGR, or the path of a ``.npy`` or ``.binaryproto``.
+        backend: what runs the networks instead of OpenVINO, for example
+            :class:`edgeage.testing.FakeBackend`; ``device`` is not used then.
+
+    Raises:
+        ModelError: when a model is missing, damaged or changed.
+        MeanError: when ``mean`` is refused, with the reason.
+        DeviceError: when neither ``device`` nor ``fallback`` takes the networks.
+
+    >>> from edgeage.testing import FakeBackend
+    >>> with Predictor(backend=FakeBackend(gender=[0.25, 0.75])) as predictor:
+    ...     face = predictor.predict(np.zeros((64, 64, 3), np.uint8))[0]
+    >>> face.gender, face.gender_probability
+    ('Female', 0.75)
+    """
+
+    def __init__(
+        self,
+        models: Models | None = None,
+        device: str = "AUTO",
+        *,
+        fallback: str | Backend | None = None,
+        detector: Detector | None = None,
+        margin: float | None = None,
+        mean: str | Path | np.ndarray | None = None,
+        backend: Backend | None = None,
+    ) -> None:
+        if margin is not None and not 0 <= margin <= 10:
+            raise UsageError(f"expected a margin of 0 to 10, got {margin}")
+        self._detector, self._margin = detector, margin
+        self._networks = load_networks(
+            models,
+            backend or _openvino(device),
+            _openvino(fallback) if isinstance(fallback, str) else fallback,
+            mean,
+        )
+        self._closed = threading.Event()
+
+    @property
+    def device(self) -> str:
+        """Name of the device in use, for example ``"CPU"``."""
+        return self._networks.device
+
+    @property
+    def models(self) -> list[Manifest]:
+        """The manifests of the loaded networks."""
+        return list(self._networks.manifests)
+
+    def predict(self, image: Image) -> list[Face]:
+        """Predict the faces of one picture.
+
+        Args:
+            image: a path, an encoded picture's bytes, or a uint8 array of shape (height, width,
+                3) in BGR order.
+
+        Returns:
+            Its faces in the detector's order.
+
+        Raises:
+            ImageError: when the picture cannot be read.
+            DeviceError: when the device fails.
+            UsageError: after :meth:`close`.
+        """
+        result = self.predict_batch([image])[0]
+        if result.error is not None:
+            raise result.error
+        return list(result.faces)
+
+    def predict_batch(self, images: Iterable[Image]) -> list[PictureResult]:
+        """Predict the faces of several pictures; one that cannot be read spoils no other.
+
+        Args:
+            images: pictures as :meth:`predict` takes them; decoded a few at a time.
+
+        Returns:
+            One result a picture, in order: its faces or its error.
+
+        Raises:
+            DeviceError: when the device fails.
+            UsageError: after :meth:`close`.
+        """
+        results: list[PictureResult] = []
+        chunk: list[Image] = []
+        for image in images:
+            chunk.append(image)
+            if len(chunk) == _CHUNK:
+                results += self._predict_chunk(chunk)
+                chunk = []
+        return results + self._predict_chunk(chunk)
+
+    def close(self) -> None:
+        """Give the device and its memory back; closing twice is harmless."""
+        self._closed.set()
+        self._networks.close()
+
+    def __enter__(self) -> Predictor:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _predict_chunk(self, images: Sequence[Image]) -> list[PictureResult]:
+        if self._closed.is_set():
+            raise UsageError("this Predictor is closed; make a new one")
+        pictures = [_read(image) for image in images]
+        started = time.perf_counter()
+        boxes = [[] if isinstance(p, ImageError) else self._boxes(p) for p in pictures]
+        cuts = [
+            self._cut(picture, box)
+            for picture, found in zip(pictures, boxes, strict=True)
+            for box in found
+            if not isinstance(picture, ImageError)
+        ]
+        answers = self._networks.infer(cuts) if cuts else {}
+        each_ms = (time.perf_counter() - started) * 1000 / max(len(cuts), 1)
+        place = iter(range(len(cuts)))
+        return [
+            PictureResult(
+                _name(image),
+                tuple(self._face(box, answers, next(place), each_ms) for box in found),
+                picture if isinstance(picture, ImageError) else None,
+            )
+            for image, picture, found in zip(images, pictures, boxes, strict=True)
+        ]
+
+    def _boxes(self, picture: np.ndarray) -> list[Box]:
+        height, width = picture.shape[:2]
+        if self._detector is None:
+            return [(0, 0, width, height)]
+        clipped = [
+            (max(0, left), max(0, top), min(width, right), min(height, bottom))
+            for left, top, right, bottom in self._detector(picture)
+        ]
+        return [box for box in clipped if box[0] < box[2] and box[1] < box[3]]
+
+    def _cut(self, picture: np.ndarray, box: Box) -> tuple[np.ndarray, ...]:
+        margins = self._networks.margins
+        if self._margin is not None:
+            margins = [self._margin] * len(margins)
+        return tuple(_with_margin(picture, box, margin) for margin in margins)
+
+    def _face(
+        self, box: Box, answers: dict[str, np.ndarray], place: int, latency_ms: float
+    ) -> Face:
+        fields: dict[str, Any] = {}
+        for manifest in self._networks.manifests:
+            read = _age_fields if manifest.task == "age" else _gender_fields
+            fields |= read(manifest, answers[manifest.task][place])
+        return Face(box, device=self.device, latency_ms=latency_ms, **fields)
+
+
+def _openvino(device: str) -> Backend:
+    from edgeage.runtime.openvino import OpenVINOBackend
+
+    return OpenVINOBackend(device)
+
+
+def _read(image: Image) -> np.ndarray | ImageError:
+    from edgeage.images import read_image
+
+    try:
+        return read_image(Path(image) if isinstance(image, PathLike) else image)
+    except ImageError as error:
+        return error
+
+
+def _name(image: Image) -> str:
+    if isinstance(image, np.ndarray):
+        return "<array>"
+    return "<bytes>" if isinstance(image, bytes) else fspath(image)
+
+
+def _with_margin(picture: np.ndarray, box: Box, margin: float) -> np.ndarray:
+    """Cut out a box grown by a fraction of its size on every side, as far as the picture goes."""
+    left, top, right, bottom = box
+    across, down = round((right - left) * margin), round((bottom - top) * margin)
+    return picture[max(0, top - down) : bottom + down, max(0, left - across) : right + across]
+
+
+def _age_fields(manifest: Manifest, probabilities: np.ndarray) -> dict[str, Any]:
+    best = int(probabilities.argmax())
+    return {
+        "age": float(expected_age(probabilities, manifest.group_ages)),
+        "age_group": manifest.labels[best],
+        "age_group_probability": float(probabilities[best]),
+        "age_probabilities": tuple(float(value) for value in probabilities),
+    }
+
+
+def _gender_fields(manifest: Manifest, probabilities: np.ndarray) -> dict[str, Any]:
+    best = int(probabilities.argmax())
+    return {
+        "gender": manifest.labels[best],
+        "gender_probability": float(probabilities[best]),
+    }

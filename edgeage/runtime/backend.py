@@ -1,0 +1,87 @@
+"""The interface every runtime offers, so that nothing else needs to know which one it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+    from edgeage.manifest import Manifest
+
+__all__ = ["Backend", "Session", "batch_problem"]
+
+
+class Session(Protocol):
+    """One network loaded on one device; safe to use from several threads."""
+
+    @property
+    def device(self) -> str:
+        """Name of the device that does the work, for example ``"CPU"``."""
+        ...
+
+    def infer(self, batch: np.ndarray) -> np.ndarray:
+        """Run the network.
+
+        Args:
+            batch: uint8 array of shape (n, 3, height, width), BGR, of the manifest's ``input_hw``;
+                n may be any number and memory does not grow with it beyond the answer.
+
+        Returns:
+            float32 array of shape (n, labels): probabilities, each row summing to 1.
+
+        Raises:
+            UsageError: for a batch of another shape or dtype, or after :meth:`close`.
+            DeviceError: when the device fails.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give the device and its memory back; closing twice is harmless."""
+        ...
+
+
+class Backend(Protocol):
+    """Opens networks on one device."""
+
+    @property
+    def device(self) -> str:
+        """Name of the device asked for, for example ``"AUTO"``."""
+        ...
+
+    @property
+    def models(self) -> Sequence[Manifest]:
+        """The models it brings along; empty for one that reads compiled models from files."""
+        ...
+
+    def load(self, manifest: Manifest, *, mean: np.ndarray | None = None) -> Session:
+        """Load one model.
+
+        Args:
+            manifest: the compiled model's manifest; its files are checked against their hashes.
+            mean: float32 array of the shape ``manifest.input.mean_shape``, BGR, to subtract
+                instead of the model's own mean.
+
+        Raises:
+            ModelError: when a file is missing, changed or no network.
+            DeviceError: when the device is not there or refuses the network.
+        """
+        ...
+
+
+def batch_problem(batch: np.ndarray, input_hw: tuple[int, int]) -> str | None:
+    """Say in one line what is wrong with a batch for :meth:`Session.infer`, or None.
+
+    >>> import numpy as np
+    >>> batch_problem(np.zeros((1, 3, 4, 4), np.float32), (4, 4))
+    'expected a uint8 batch of shape (n, 3, 4, 4), got float32 of shape (1, 3, 4, 4)'
+    """
+    shape = (3, *input_hw)
+    if batch.dtype == "uint8" and batch.ndim == 4 and batch.shape[1:] == shape:
+        return None
+    return (
+        f"expected a uint8 batch of shape (n, {', '.join(map(str, shape))}), "
+        f"got {batch.dtype} of shape {batch.shape}"
+    )

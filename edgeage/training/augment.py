@@ -1,0 +1,99 @@
+"""Random changes of a training picture that keep its label, beyond Caffe's crop and mirror."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgeage.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Augmentation"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """How far a training picture may be changed; all zero changes nothing.
+
+    Attributes:
+        shift: largest move along each axis, as a fraction of the side.
+        zoom: largest change of size, as a fraction (0.1: from 1/1.1 to 1.1 times).
+        rotate: largest turn, degrees either way.
+        light: largest change of brightness and contrast, as a fraction.
+        erase: largest side of an erased rectangle, as a fraction of the side; half the pictures
+            get one, filled with its own mean colour.
+    """
+
+    shift: float = 0.0
+    zoom: float = 0.0
+    rotate: float = 0.0
+    light: float = 0.0
+    erase: float = 0.0
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, str]) -> Augmentation:
+        """Make one from ``name=value`` texts.
+
+        Raises:
+            UsageError: for an unknown name, or a value that is no number of 0 or more.
+        """
+        known = [field.name for field in dataclasses.fields(cls)]
+        values = {}
+        for name, text in options.items():
+            if name not in known:
+                raise UsageError(f"unknown augmentation «{name}»{did_you_mean(name, known)}")
+            try:
+                values[name] = float(text)
+            except ValueError:
+                values[name] = -1.0
+            if not 0 <= values[name] < 180:
+                raise UsageError(f"augment.{name}: expected a number of 0 or more, got «{text}»")
+        return cls(**values)
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, field.name) for field in dataclasses.fields(self))
+
+    def apply(self, picture: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Return a changed copy of a picture.
+
+        Args:
+            picture: uint8 (height, width, 3), BGR, contiguous.
+            random: source of randomness; the same number of draws for every picture.
+
+        Returns:
+            uint8 array of the same shape.
+        """
+        import cv2
+
+        draws = random.uniform(-1, 1, size=11)
+        height, width = picture.shape[:2]
+        if self.shift or self.zoom or self.rotate:
+            scale = (1 + self.zoom) ** draws[0]
+            matrix = cv2.getRotationMatrix2D(
+                ((width - 1) / 2, (height - 1) / 2), self.rotate * draws[1], scale
+            )
+            matrix[:, 2] += self.shift * draws[2:4] * (width, height)
+            picture = cv2.warpAffine(
+                picture, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE
+            )
+        if self.light:
+            gain, bias = 1 + self.light * draws[4], 128 * self.light * draws[5]
+            table = np.clip(np.arange(256) * gain + bias, 0, 255).astype(np.uint8)
+            picture = cv2.LUT(picture, table)
+        if self.erase and draws[6] > 0:
+            picture = self._erase(picture, (draws[7:] + 1) / 2)
+        return picture
+
+    def _erase(self, picture: np.ndarray, draws: np.ndarray) -> np.ndarray:
+        picture = picture.copy()
+        height, width = picture.shape[:2]
+        side_y = int(height * self.erase * (0.3 + 0.7 * draws[0]))
+        side_x = int(width * self.erase * (0.3 + 0.7 * draws[1]))
+        top = int(draws[2] * (height - side_y))
+        left = int(draws[3] * (width - side_x))
+        picture[top : top + side_y, left : left + side_x] = picture.mean(axis=(0, 1))
+        return picture

@@ -1,0 +1,167 @@
+"""Fixtures that several rooms' tests share."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "utkface_archive" in getattr(item, "fixturenames", ()):
+            item.add_marker("utkface")
+
+
+@pytest.fixture(scope="session")
+def repo_root() -> Path:
+    """The folder that holds pyproject.toml."""
+    return _ROOT
+
+
+@pytest.fixture(scope="session")
+def utkface_archive() -> Path:
+    """The real UTKFace archive: $EDGEAGE_UTKFACE, or where a shared copy lies beside the repo."""
+    default = _ROOT.parent / "shared" / "datasets" / "UTKFace.tar.gz"
+    path = Path(os.environ.get("EDGEAGE_UTKFACE", default))
+    if not path.is_file():
+        pytest.skip("UTKFace.tar.gz is not here; set EDGEAGE_UTKFACE to its path")
+    return path
+
+
+@pytest.fixture
+def astronaut_face() -> np.ndarray:
+    """A face cut from scikit-image's astronaut(): uint8 (110, 110, 3) BGR."""
+    from skimage.data import astronaut
+
+    return np.ascontiguousarray(astronaut()[64:174, 168:278, ::-1])
+
+
+@dataclasses.dataclass(frozen=True)
+class CliResult:
+    """What one call of the command line left behind."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., CliResult]:
+    """Run ``edgeage ARGUMENT…`` in this process; arguments are turned into text."""
+    from edgeage.cli.main import main
+
+    def run(*arguments: object) -> CliResult:
+        capsys.readouterr()
+        exit_code = main([str(argument) for argument in arguments])
+        return CliResult(exit_code, *capsys.readouterr())
+
+    return run
+
+
+@dataclasses.dataclass(frozen=True)
+class TinyUTKFace:
+    """A made-up data set in UTKFace's form.
+
+    ``valid`` are the names that can be read; ``malformed`` the names that cannot and
+    ``unreadable`` a good name on bytes that are no picture. ``pairs`` are names of near-duplicate
+    pictures, the second of each a re-encoded, slightly brighter copy of the first.
+    """
+
+    folder: Path
+    archive: Path
+    valid: tuple[str, ...]
+    malformed: tuple[str, ...]
+    unreadable: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...]
+
+
+_AGES = (1, 5, 12, 19, 23, 26, 29, 34, 38, 42, 45, 51, 57, 63, 66, 72, 79, 80, 96, 116)
+_MALFORMED = (
+    "61_1_20170109142408075.jpg.chip.jpg",
+    "24_0_1_20170116220224657 .jpg.chip.jpg",
+    "55_0_0_20170116232725357jpg.chip.jpg",
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_utkface(tmp_path_factory: pytest.TempPathFactory) -> TinyUTKFace:
+    """Sixty small pictures named as UTKFace names them, as a folder and as a tar.gz.
+
+    Every age group, gender and race occurs; brightness follows age and hue follows gender, so a
+    network can learn from them.
+    """
+    import cv2
+
+    folder = tmp_path_factory.mktemp("tiny") / "UTKFace"
+    folder.mkdir()
+    pictures: dict[str, np.ndarray] = {}
+    for number in range(60):
+        age, gender, race = _AGES[number % len(_AGES)], (number // 3) % 2, number % 5
+        name = f"{age}_{gender}_{race}_{20170101000000000 + number * 7919}.jpg.chip.jpg"
+        pictures[name] = _synthetic_chip(number, age, gender)
+    pairs = []
+    for number, first in enumerate([name for name in pictures if "_3_" in name[:8]][:4]):
+        fields = first.split("_")
+        fields[3] = f"{20180101000000000 + number}.jpg.chip.jpg"
+        second = "_".join(fields)
+        pictures[second] = cv2.convertScaleAbs(pictures[first], alpha=1.03, beta=2)
+        pairs.append((first, second))
+    for name, picture in pictures.items():
+        (folder / name).write_bytes(cv2.imencode(".jpg", picture)[1].tobytes())
+    sound = next(iter(pictures))
+    for name in _MALFORMED:
+        (folder / name).write_bytes((folder / sound).read_bytes())
+    unreadable = "33_1_2_20190101000000000.jpg.chip.jpg"
+    (folder / unreadable).write_bytes((folder / sound).read_bytes()[:400])
+    archive = folder.parent / "UTKFace.tar.gz"
+    with tarfile.open(archive, "w:gz", compresslevel=1) as tar:
+        tar.add(folder, arcname="UTKFace")
+    return TinyUTKFace(
+        folder, archive, tuple(sorted(pictures)), _MALFORMED, (unreadable,), tuple(pairs)
+    )
+
+
+def _synthetic_chip(seed: int, age: int, gender: int) -> np.ndarray:
+    """A 64×64 BGR picture of its own large blotches, so that no two are near-duplicates."""
+    import cv2
+
+    rng = np.random.default_rng(seed)
+    blotches = rng.uniform(-70, 70, size=(5, 5, 3)).astype(np.float32)
+    chip = cv2.resize(blotches, (64, 64), interpolation=cv2.INTER_CUBIC)
+    chip += 70 + age * 0.9
+    chip[:, :, 2 if gender else 0] += 35
+    return np.clip(chip, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def trained_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a trained AgeNet and GenderNet: random weights, 67×67 input. Do not change it."""
+    from edgeage.testing import write_random_model
+
+    folder = tmp_path_factory.mktemp("trained")
+    for task in ("age", "gender"):
+        write_random_model(folder, task, side=67)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def compiled_models(trained_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both of ``trained_models`` compiled for the CPU in FP32. Do not change it."""
+    from edgeage.compiler import compile_model, find_model
+
+    folder = tmp_path_factory.mktemp("compiled")
+    for name in ("agenet", "gendernet"):
+        trained = find_model(trained_models / f"{name}.caffemodel")
+        compile_model(trained, folder, precision="FP32")
+    return folder

@@ -1,0 +1,101 @@
+"""The programs in examples/, run as a user runs them."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import io
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import edgeage
+from edgeage.testing import FakeBackend
+
+
+@pytest.fixture
+def examples(repo_root: Path) -> Path:
+    return repo_root / "examples"
+
+
+@pytest.fixture
+def fake_predictor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let ``from edgeage import Predictor`` give one that needs no models."""
+    backend = FakeBackend(age=[0, 0, 0.25, 0.75, 0, 0, 0, 0, 0], gender=[0.125, 0.875])
+    predictor = functools.partial(edgeage.Predictor, backend=backend)
+    monkeypatch.setattr(edgeage, "Predictor", predictor)
+
+
+def run(script: Path, *words: object) -> int:
+    """Run a script in this process as ``__main__`` and return its exit status."""
+    argv, sys.argv = sys.argv, [str(script), *map(str, words)]
+    try:
+        runpy.run_path(str(script), run_name="__main__")
+    except SystemExit as request:
+        return request.code if isinstance(request.code, int) else 1 if request.code else 0
+    finally:
+        sys.argv = argv
+    return 0
+
+
+def test_predict_one(
+    examples: Path, fake_predictor: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(examples / "predict_one.py") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "Female (88%), 32 years"
+    assert lines[1:5] == [
+        "      0-9   0.0% ",
+        "    10-19   0.0% ",
+        "    20-29  25.0% ##########",
+        "    30-39  75.0% ##############################",
+    ]
+    assert len(lines) == 10
+
+
+def test_predict_folder(
+    examples: Path, fake_predictor: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(examples / "test_0.png", tmp_path / "a face.png")
+    (tmp_path / "broken.jpg").write_bytes(b"not a picture")
+    shutil.copy(examples / "test_0.png", tmp_path / "same.png")
+    assert run(examples / "predict_folder.py", tmp_path) == 1
+    captured = capsys.readouterr()
+    rows = list(csv.DictReader(io.StringIO(captured.out)))
+    assert [Path(row["image"]).name for row in rows] == ["a face.png", "same.png"]
+    assert rows[0]["gender"] == "Female"
+    assert rows[0]["age_group"] == "30-39"
+    assert rows[0]["age_years"] == "32.0"
+    assert "broken.jpg is not a picture in a known format" in captured.err
+    assert captured.err.count("\n") == 1
+    (tmp_path / "broken.jpg").unlink()
+    assert run(examples / "predict_folder.py", tmp_path) == 0
+
+
+def test_predict_folder_says_what_it_expects(examples: Path) -> None:
+    assert run(examples / "predict_folder.py") == 1
+
+
+def test_the_test_image_is_what_its_script_makes(examples: Path, tmp_path: Path) -> None:
+    assert run(examples / "make_test_image.py", tmp_path / "again.png") == 0
+    made, kept = Image.open(tmp_path / "again.png"), Image.open(examples / "test_0.png")
+    assert kept.size == (200, 200)
+    np.testing.assert_array_equal(np.asarray(made), np.asarray(kept))
+
+
+def test_predict_one_with_the_released_networks(examples: Path, repo_root: Path) -> None:
+    if not (repo_root / "caffe_models" / "agenet.caffemodel").is_file():
+        pytest.skip("caffe_models/ holds no released networks")
+    done = subprocess.run(
+        [sys.executable, examples / "predict_one.py"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    # The portrait is of a grown woman; the networks must see as much.
+    assert done.stdout.startswith("Female (")
+    assert 18 <= int(done.stdout.split("), ")[1].split()[0]) <= 50

@@ -1,0 +1,204 @@
+"""``edgeage infer`` as a user types it."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import cv2
+import numpy as np
+import pytest
+
+LINE = re.compile(
+    r"a\.png  age group (\d+-\d+) \(\d+\.\d %\), \d+\.\d years  "
+    r"(Male|Female) \(\d+\.\d %\)  \d+\.\d ms  CPU"
+)
+
+
+@pytest.fixture
+def pictures(tmp_path, astronaut_face):
+    """A folder with a.png, b.png and, a folder deeper, another a.png."""
+    folder = tmp_path / "pictures"
+    (folder / "deep").mkdir(parents=True)
+    cv2.imwrite(str(folder / "a.png"), astronaut_face)
+    cv2.imwrite(str(folder / "b.png"), astronaut_face[:, ::-1])
+    cv2.imwrite(str(folder / "deep" / "a.png"), astronaut_face // 2)
+    return folder
+
+
+@pytest.fixture
+def infer(cli, compiled_models):
+    def run(*arguments):
+        return cli("infer", "--models", compiled_models, *arguments)
+
+    return run
+
+
+def test_one_picture_is_one_line(infer, pictures):
+    done = infer("--image", pictures / "a.png")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert LINE.fullmatch(done.stdout.rstrip("\n"))
+
+
+def test_json_says_what_the_predictor_says(infer, pictures, compiled_models):
+    from edgeage import Predictor
+
+    done = infer("--image", pictures / "a.png", "--json")
+    with Predictor(compiled_models) as predictor:
+        expected = predictor.predict(pictures / "a.png")[0].to_dict()
+    (result,) = json.loads(done.stdout)["results"]
+    (face,) = result["faces"]
+    assert result["image"] == str(pictures / "a.png")
+    assert set(face) == set(expected)
+    assert face["age"] == pytest.approx(expected["age"], abs=1e-3)
+    assert face["age_probabilities"] == pytest.approx(expected["age_probabilities"], abs=1e-5)
+
+
+def test_folders_and_pictures_in_order(infer, pictures):
+    done = infer("--image", pictures / "b.png", pictures, "--json")
+    images = [result["image"] for result in json.loads(done.stdout)["results"]]
+    assert images == [str(pictures / name) for name in ("b.png", "a.png", "b.png", "deep/a.png")]
+
+
+def test_a_bad_picture_spoils_no_other(infer, pictures, tmp_path):
+    (pictures / "c.png").write_bytes((pictures / "a.png").read_bytes()[:200])
+    (tmp_path / "empty").mkdir()
+    done = infer(pictures, tmp_path / "none.png", tmp_path / "empty", pictures / "b.png")
+    assert done.exit_code == 1
+    assert [line.split("  ")[0] for line in done.stdout.splitlines()] == [
+        "a.png", "b.png", "a.png", "b.png",
+    ]  # fmt: skip
+    errors = done.stderr.splitlines()
+    assert len(errors) == 3
+    for name, line in zip(("c.png", "none.png", "empty"), errors, strict=True):
+        assert line.startswith("Error: ")
+        assert name in line
+
+
+def test_bad_pictures_in_json_stand_in_their_place(infer, pictures, tmp_path):
+    done = infer(tmp_path / "none.png", pictures / "a.png", "--json")
+    first, second = json.loads(done.stdout)["results"]
+    assert "does not exist" in first["error"]
+    assert len(second["faces"]) == 1
+    assert done.exit_code == 1
+
+
+def test_only_bad_pictures_need_no_model(cli, tmp_path):
+    done = cli("infer", tmp_path / "none.png", "--models", tmp_path / "no-models")
+    assert done.exit_code == 1
+    assert done.stderr.splitlines() == [
+        f"Error: {tmp_path / 'none.png'} does not exist; expected a picture or a folder of pictures"
+    ]
+
+
+class TestMean:
+    def test_replaces_the_models_own(self, infer, pictures, compiled_models, tmp_path):
+        own = np.load(compiled_models / "agenet" / "mean.npy")
+        np.save(tmp_path / "own.npy", own)
+        np.save(tmp_path / "other.npy", own / 2)
+        ages = {}
+        for name, options in {
+            "none": [],
+            "own": ["--mean", tmp_path / "own.npy"],
+            "other": ["--mean", tmp_path / "other.npy"],
+        }.items():
+            done = infer("--image", pictures / "a.png", "--json", *options)
+            assert done.exit_code == 0, done.stderr
+            ages[name] = json.loads(done.stdout)["results"][0]["faces"][0]["age"]
+        assert ages["own"] == pytest.approx(ages["none"], abs=1e-3)
+        assert ages["other"] != pytest.approx(ages["none"], abs=1e-3)
+
+    @pytest.mark.parametrize(
+        ("mean", "reason"),
+        [
+            (np.zeros((67, 67, 3), np.float32), "expected (3, 67, 67) in BGR order"),
+            (np.zeros((3, 227, 227), np.float32), "pictures of another size"),
+            (np.zeros((3, 67, 67), "U4"), "expected real numbers"),
+        ],
+        ids=["channels last", "another size", "text"],
+    )
+    def test_is_refused_with_the_reason(self, mean, reason, infer, pictures, tmp_path):
+        np.save(tmp_path / "mean.npy", mean)
+        done = infer("--image", pictures / "a.png", "--mean", tmp_path / "mean.npy")
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert reason in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+class TestDevice:
+    def test_a_missing_one_says_which_are_here(self, infer, pictures):
+        done = infer("--image", pictures / "a.png", "--device", "MYRIAD")
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert "cannot open device «MYRIAD»" in done.stderr
+        assert "devices here: CPU" in done.stderr
+
+    def test_a_fallback_takes_its_place(self, infer, pictures):
+        done = infer("--image", pictures / "a.png", "--device", "MYRIAD", "--fallback", "CPU")
+        assert done.exit_code == 0
+        assert done.stdout.rstrip("\n").endswith("CPU")
+        assert done.stderr.rstrip("\n").endswith("using CPU instead")
+        assert len(done.stderr.splitlines()) == 1
+
+
+class TestSave:
+    def test_one_picture_into_a_file(self, infer, pictures, tmp_path):
+        done = infer("--image", pictures / "a.png", "--save", tmp_path / "out.jpg")
+        assert done.exit_code == 0
+        assert cv2.imread(str(tmp_path / "out.jpg")).shape[0] >= 320
+
+    def test_several_into_a_folder_each_its_own_name(self, infer, pictures, tmp_path):
+        assert infer(pictures, "--save", tmp_path / "out").exit_code == 0
+        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+            "a.png", "a_2.png", "b.png",
+        ]  # fmt: skip
+
+    def test_several_into_one_file_is_refused_before_any_work(self, infer, pictures, tmp_path):
+        done = infer(pictures, "--save", tmp_path / "out.png")
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert "is one picture for 3; name a folder" in done.stderr
+
+    def test_nothing_is_replaced_unless_asked(self, infer, pictures, tmp_path):
+        call = ["--image", pictures / "a.png", "--save", tmp_path / "out.png"]
+        (tmp_path / "out.png").write_bytes(b"mine")
+        refused = infer(*call)
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert (tmp_path / "out.png").read_bytes() == b"mine"
+        assert infer(*call, "--overwrite").exit_code == 0
+        assert (tmp_path / "out.png").read_bytes() != b"mine"
+
+
+def test_no_picture_is_a_wrong_call(cli):
+    done = cli("infer")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "no picture given; name one with --image PATH" in done.stderr
+
+
+def test_a_damaged_model_is_one_line(cli, compiled_models, pictures, tmp_path):
+    import shutil
+
+    shutil.copytree(compiled_models, tmp_path / "models")
+    (tmp_path / "models" / "agenet" / "agenet.bin").write_bytes(b"cut off")
+    done = cli("infer", pictures / "a.png", "--models", tmp_path / "models")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "agenet.bin does not match its manifest" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_released_models_are_the_default(cli, trained_models, pictures, tmp_path, monkeypatch):
+    from edgeage.compiler import sources
+    from edgeage.paths import data_dir
+
+    monkeypatch.setenv("EDGEAGE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(
+        sources,
+        "data_dir",
+        lambda name: trained_models if name == "caffe_models" else data_dir(name),
+    )
+    first = cli("infer", "--image", pictures / "a.png")
+    assert first.exit_code == 0, first.stderr
+    assert LINE.fullmatch(first.stdout.rstrip("\n"))
+    assert [line.split(" for ")[0] for line in first.stderr.splitlines()] == [
+        "Compiling agenet", "Compiling gendernet",
+    ]  # fmt: skip
+    again = cli("infer", "--image", pictures / "a.png")
+    assert (again.exit_code, again.stderr) == (0, "")

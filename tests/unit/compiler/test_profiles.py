@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+
+from edgeage.compiler.profiles import read_profile, targets
+from edgeage.errors import EdgeageError, UsageError
+
+
+def test_the_cpu_computes_full_precision_in_full_precision():
+    profile = read_profile("cpu", "fp32")
+    assert (profile.target, profile.device, profile.precision) == ("CPU", "CPU", "FP32")
+    assert profile.options == {"INFERENCE_PRECISION_HINT": "f32"}
+    assert profile.max_difference <= 1e-3
+
+
+@pytest.mark.parametrize("target", targets())
+def test_every_shipped_profile_can_be_read(target):
+    for precision in ("FP32", "FP16"):
+        assert read_profile(target, precision).target == target
+
+
+@pytest.mark.parametrize(
+    ("target", "precision", "reason"),
+    [
+        ("CPX", "FP32", "unknown target «CPX»; expected CPU; did you mean «CPU»?"),
+        ("../cpu", "FP32", "unknown target «../cpu»"),
+        ("CPU", "INT3", "target CPU has no precision «INT3»; expected FP32 or FP16"),
+    ],
+)
+def test_names_what_there_is(target, precision, reason):
+    with pytest.raises(UsageError) as caught:
+        read_profile(target, precision)
+    assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('device = "X"\n[precision.FP32]\nmax_difference = 1\nmean_difference = 1', "'target'"),
+        ('target = "X"\ndevice = "X"\n[precision.FP32]\nmax_difference = 1', "mean_difference"),
+        (
+            (
+                'target = "X"\ndevice = "X"\n[precision.FP32]\nmax_difference = 0.1\n'
+                "mean_difference = 0.2"
+            ),
+            "expected 0 ≤ mean_difference ≤ max_difference ≤ 1",
+        ),
+        (
+            (
+                'target = "X"\ndevice = "X"\n[precision.FP32]\nmax_difference = 1\n'
+                "mean_difference = 1\nshaves = 7"
+            ),
+            "shaves",
+        ),
+    ],
+    ids=["no target", "no tolerance", "tolerances crossed", "unknown field"],
+)
+def test_a_broken_profile_says_where(text, reason, tmp_path):
+    (tmp_path / "x.toml").write_text(text)
+    with pytest.raises(EdgeageError, match=r"x\.toml") as caught:
+        read_profile("X", "FP32", tmp_path)
+    assert reason in str(caught.value)

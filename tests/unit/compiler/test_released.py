@@ -1,0 +1,71 @@
+"""The released models' cache: made once, found again, safe for two, and not needed."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from edgeage.compiler import released, sources
+from edgeage.compiler.released import released_models
+from edgeage.paths import data_dir
+
+
+@pytest.fixture(autouse=True)
+def _installed(trained_models, tmp_path, monkeypatch):
+    """Pretend that the random models are the released ones, with a cache of this test's own."""
+    monkeypatch.setenv("EDGEAGE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(
+        sources,
+        "data_dir",
+        lambda name: trained_models if name == "caffe_models" else data_dir(name),
+    )
+
+
+def _take() -> list:
+    with released_models() as manifests:
+        assert all(manifest.file("ir_xml").is_file() for manifest in manifests)
+        return manifests
+
+
+def test_compiles_both_once(tmp_path, caplog, monkeypatch):
+    caplog.set_level(logging.INFO, "edgeage")
+    first = _take()
+    assert [manifest.name for manifest in first] == ["agenet", "gendernet"]
+    assert all(tmp_path / "cache" in manifest.folder.parents for manifest in first)
+    assert caplog.text.count("this happens once") == 2
+    monkeypatch.setattr(released, "compile_model", None)
+    assert _take() == first
+    leftovers = [p for p in (tmp_path / "cache" / "models").iterdir() if p.name.startswith(".")]
+    assert leftovers == []
+
+
+def test_another_openvino_or_other_weights_are_another_model(monkeypatch):
+    key = released._key("agenet")
+    assert key != released._key("gendernet")
+    monkeypatch.setattr(released, "version", lambda tool: "0.0.0")
+    assert released._key("agenet") != key
+
+
+def test_a_damaged_cache_is_made_again():
+    folder = _take()[0].folder
+    (folder / "agenet.bin").write_bytes(b"cut off")
+    again = _take()[0]
+    assert again.file("ir_bin").stat().st_size > 1000
+
+
+def test_two_at_once_do_not_clash():
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(lambda _: _take(), range(3)))
+    assert len({len(answer) for answer in answers}) == 1
+    assert _take()[0].folder == released._place("agenet")
+
+
+def test_works_where_the_cache_cannot_be_written(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("EDGEAGE_CACHE", str(tmp_path / "file"))
+    with released_models() as manifests:
+        folder = manifests[0].folder
+        assert manifests[0].file("ir_bin").is_file()
+    assert not folder.exists()

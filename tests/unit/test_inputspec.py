@@ -1,0 +1,85 @@
+"""The one description of a network's input."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgeage.errors import ImageError, ModelError
+from edgeage.images import resize
+from edgeage.inputspec import InputSpec, center_crop
+
+
+def test_the_default_is_agenets() -> None:
+    spec = InputSpec()
+    assert (spec.input_hw, spec.channel_order, spec.mean) == ((227, 227), "BGR", "image")
+
+
+@pytest.mark.parametrize(
+    ("mean", "shape"), [("image", (3, 40, 30)), ("channel", (3,)), ("none", None)]
+)
+def test_the_mean_belongs_to_the_stored_size(mean: str, shape: tuple[int, ...] | None) -> None:
+    assert InputSpec(resize_hw=(40, 30), input_hw=(20, 20), mean=mean).mean_shape == shape
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"resize_hw": (227,)}, "expected resize_hw as \\(height, width\\)"),
+        ({"input_hw": (0, 227)}, "expected input_hw as \\(height, width\\)"),
+        ({"resize_hw": (200, 227)}, "expected input_hw within resize_hw, got \\(227, 227\\)"),
+        ({"channel_order": "RGB"}, "expected channel_order «BGR», got «RGB»"),
+        ({"mean": "median"}, "expected mean «image», «channel» or «none», got «median»"),
+        ({"scale": "big"}, "expected scale as a finite number, got 'big'"),
+        ({"margin": float("nan")}, "expected margin as a finite number"),
+        ({"input_hv": (227, 227)}, "unknown input field «input_hv»; did you mean «input_hw»"),
+        ({"input_hw": 227}, "bad input description"),
+        ({"input_hw": ["tall", "wide"]}, "bad input description"),
+    ],
+)
+def test_an_impossible_description_is_refused(fields: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ModelError, match=reason):
+        InputSpec.from_dict(fields)
+
+
+def test_a_spec_survives_json() -> None:
+    spec = InputSpec((256, 250), (227, 220), scale=0.5, margin=0.2, mean="channel", mean_sha256="0")
+    assert InputSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
+
+
+def test_a_spec_is_frozen_and_hashable() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        InputSpec().scale = 2.0  # type: ignore[misc]
+    assert len({InputSpec(), InputSpec(scale=2.0), InputSpec()}) == 2
+
+
+def test_prepare_resizes_then_cuts_the_centre(astronaut_face: np.ndarray) -> None:
+    spec = InputSpec(resize_hw=(60, 50), input_hw=(41, 32))
+    prepared = spec.prepare(astronaut_face)
+    assert prepared.dtype == np.uint8
+    assert prepared.flags.c_contiguous
+    resized = resize(astronaut_face, (60, 50))
+    np.testing.assert_array_equal(prepared, resized[9:50, 9:41].transpose(2, 0, 1))
+
+
+def test_prepare_keeps_blue_first() -> None:
+    blue = np.zeros((20, 20, 3), np.uint8)
+    blue[:, :, 0] = 255
+    assert InputSpec().prepare(blue)[:, 0, 0].tolist() == [255, 0, 0]
+
+
+def test_prepare_refuses_what_is_no_picture() -> None:
+    with pytest.raises(ImageError, match="expected a uint8 array"):
+        InputSpec().prepare(np.zeros((227, 227, 3), np.float32))
+
+
+@pytest.mark.parametrize(("side", "crop", "first"), [(10, 4, 3), (10, 5, 2), (11, 4, 3), (4, 4, 0)])
+def test_the_centre_is_caffes(side: int, crop: int, first: int) -> None:
+    row = np.arange(side)
+    cut = center_crop(np.stack([np.tile(row, (side, 1))] * 2), (crop, crop))
+    assert cut.shape == (2, crop, crop)
+    assert cut[0, 0].tolist() == list(range(first, first + crop))
