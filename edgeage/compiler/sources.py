@@ -85,8 +85,8 @@ def released_path(name: str) -> Path:
 
 
 def _weights_path(model: str | Path) -> Path:
-    if isinstance(model, Path) or model.endswith(".caffemodel") or "/" in model:
-        path = Path(model)
+    path = Path(model)
+    if isinstance(model, Path) or path.suffix == ".caffemodel" or path.name != model:
         if path.suffix != ".caffemodel":
             raise UsageError(f"{path} is not a .caffemodel; give the trained weights' file")
         return path

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib
 import os
 import tarfile
 import zipfile
 import zlib
 from functools import partial
+from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -25,7 +27,8 @@ __all__ = ["MAX_MEMBER_BYTES", "Member", "UnreadableError", "members", "source_k
 MAX_MEMBER_BYTES = 64 << 20
 """Files larger than this are not read: no picture of a face is."""
 
-_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, OSError)
+_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, LZMAError, OSError)
+_COMPRESSIONS = ((b"\x1f\x8b", "gzip"), (b"BZh", "bz2"), (b"\xfd7zXZ\0", "lzma"))
 
 
 class UnreadableError(Exception):
@@ -65,7 +68,7 @@ def source_kind(source: Path) -> str:
         raise DatasetError(f"{source} does not exist; expected an archive or a folder of pictures")
     # A tar whose last file is a zip looks like a zip, so it is asked first.
     try:
-        with tarfile.open(source, "r|*"):
+        with _tar_stream(source):
             return "tar"
     except _DAMAGED as error:
         if zipfile.is_zipfile(source):
@@ -127,7 +130,7 @@ def _raise(error: OSError) -> None:
 
 
 def _tar(source: Path) -> Iterator[Member]:
-    with tarfile.open(source, "r|*") as archive:
+    with _tar_stream(source) as (archive, stream):
         for entry in archive:
             # A streaming TarFile keeps every header it has passed; nothing here looks back.
             archive.members = []  # type: ignore[attr-defined]
@@ -135,6 +138,37 @@ def _tar(source: Path) -> Iterator[Member]:
                 continue
             problem = _problem(entry.name, entry.isreg(), entry.size)
             yield Member(entry.name, problem, partial(_read_tar, source, archive, entry))
+        stream.check_end()
+
+
+@contextlib.contextmanager
+def _tar_stream(source: Path) -> Iterator[tuple[tarfile.TarFile, _WatchedStream]]:
+    with source.open("rb") as file:
+        magic = file.read(6)
+    opener = next((name for start, name in _COMPRESSIONS if magic.startswith(start)), None)
+    # Python's own compressed files check their end and checksum; tarfile's streams do not.
+    with importlib.import_module(opener).open(source) if opener else source.open("rb") as file:
+        stream = _WatchedStream(file)
+        with tarfile.open(mode="r|", fileobj=cast("Any", stream)) as archive:
+            yield archive, stream
+
+
+class _WatchedStream:
+    """Notices when tarfile asks for more than there is, which it takes for the archive's end."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._ended = file, False
+
+    def read(self, size: int) -> bytes:
+        data = self._file.read(size)
+        self._ended = self._ended or not data
+        return data
+
+    def check_end(self) -> None:
+        if self._ended:
+            raise EOFError("the archive ends early")
+        while self._file.read(1 << 20):
+            pass
 
 
 def _read_tar(source: Path, archive: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:

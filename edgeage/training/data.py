@@ -73,6 +73,11 @@ class Transform:
         channels, height, width = self.shape
         return (channels, self.crop or height, self.crop or width)
 
+    @property
+    def mean_chw(self) -> np.ndarray | None:
+        """The mean as float32 (channels, height, width) of the stored size, or None."""
+        return None if self.mean is None else np.ascontiguousarray(self.mean.transpose(2, 0, 1))
+
     def __call__(self, picture: np.ndarray, random: np.random.Generator, out: np.ndarray) -> None:
         """Transform one picture.
 
@@ -134,8 +139,6 @@ class BatchSource:
         if self.batch_size < 1:
             raise UnsupportedLayerError(f"layer «{data.name}» needs a batch_size above 0")
         self.transform = Transform(data.transform_param, reader.shape, training, folder)
-        mean_file = data.transform_param.mean_file
-        self.mean_file = folder / mean_file if mean_file else None
 
     def batch(self, number: int) -> Batch:
         """Return training batch ``number``, counted from 0 over the whole training."""

@@ -8,22 +8,29 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeage.caffe import format_message, read_mean, read_net, read_solver, write_mean
+from edgeage.caffe import (
+    format_message,
+    mean_sha256,
+    read_net,
+    read_solver,
+    write_mean,
+)
 from edgeage.datasets import read_report
 from edgeage.datasets.store import DatumReader
 from edgeage.errors import TrainingError, UsageError, did_you_mean
 from edgeage.inputspec import InputSpec
 from edgeage.labels import TASK_LABELS
 from edgeage.manifest import Manifest
-from edgeage.paths import atomic_file, data_dir
+from edgeage.paths import atomic_file, data_dir, sha256_file
 from edgeage.training.data import BatchSource
+from edgeage.training.deploy import OUTPUT_NAME, deploy_net
 from edgeage.training.logs import Reporter, TrainingLog
 from edgeage.training.overrides import Overrides
 from edgeage.training.snapshot import latest_snapshot
 from edgeage.training.trainer import TorchTrainer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 __all__ = ["NETWORKS", "TrainOptions", "train"]
 
@@ -93,6 +100,7 @@ def train(
         ModelError: for a prototxt or weights that cannot be used.
     """
     state = _starting_point(options)
+    report = read_report(options.data)
     solver, net = _read_networks(options)
     options.out.mkdir(parents=True, exist_ok=True)
     with _sources(options, net, solver) as (train_source, test_source):
@@ -108,7 +116,7 @@ def train(
             trainer.reporters = [log, *reporters]
             if not trainer.train(stop):
                 return None
-        return _write_model(options, trainer)
+        return _write_model(options, trainer, report)
 
 
 def _starting_point(options: TrainOptions) -> Path | None:
@@ -182,44 +190,59 @@ def _write_recipe(options: TrainOptions, solver: Any, net: Any) -> None:
             temporary.write_text(format_message(message), encoding="utf-8")
 
 
-def _write_model(options: TrainOptions, trainer: TorchTrainer) -> Path:
+def _write_model(options: TrainOptions, trainer: TorchTrainer, report: Mapping[str, Any]) -> Path:
+    """Write ``NAME.caffemodel``, its deploy prototxt, its mean and, last, its manifest."""
     name, out = options.name, options.out
-    report = read_report(options.data)
-    snapshot = out / f"{name}_iter_{trainer.iteration}.caffemodel"
-    deploy = data_dir("prototxt") / f"{name}_deploy.prototxt"
-    for source, target in ((snapshot, f"{name}.caffemodel"), (deploy, deploy.name)):
-        with atomic_file(out / target) as temporary:
-            shutil.copyfile(source, temporary)
-    names = {"caffemodel": f"{name}.caffemodel", "prototxt": deploy.name}
     transform = trainer.test_source.transform
-    mean_file = trainer.test_source.mean_file
-    if mean_file is not None:
-        write_mean(out / MEAN_NAME, read_mean(mean_file))
+    names = {"caffemodel": f"{name}.caffemodel", "prototxt": f"{name}_deploy.prototxt"}
+    snapshot = out / f"{name}_iter_{trainer.iteration}.caffemodel"
+    with atomic_file(out / names["caffemodel"]) as temporary:
+        shutil.copyfile(snapshot, temporary)
+    deploy = deploy_net(trainer.net_param, transform.output_shape)
+    with atomic_file(out / names["prototxt"]) as temporary:
+        temporary.write_text(format_message(deploy), encoding="utf-8")
+    mean = transform.mean_chw
+    if mean is not None:
         names["mean"] = MEAN_NAME
-    task = NETWORKS[name]
-    spec = InputSpec.from_dict(
-        {
-            **report["input"],
-            "resize_hw": transform.shape[1:],
-            "input_hw": transform.output_shape[1:],
-            "scale": transform.scale,
-        }
+        write_mean(out / MEAN_NAME, mean)
+    manifest = _manifest(options, trainer, report, deploy.layer[0].top[0])
+    path = out / f"{name}.json"
+    manifest.with_files(out, **names).write(path)
+    return path
+
+
+def _manifest(
+    options: TrainOptions, trainer: TorchTrainer, report: Mapping[str, Any], input_name: str
+) -> Manifest:
+    task, transform = NETWORKS[options.name], trainer.test_source.transform
+    mean = transform.mean_chw
+    spec = InputSpec(
+        resize_hw=(transform.shape[1], transform.shape[2]),
+        input_hw=transform.output_shape[1:],
+        scale=transform.scale,
+        margin=report["input"]["margin"],
+        mean="none" if mean is None else "image",
+        mean_sha256=None if mean is None else mean_sha256(mean),
     )
-    manifest = Manifest(
-        name=name,
+    source = {
+        "dataset": report["dataset"],
+        "engine": "torch",
+        "precision": "bf16" if trainer.bf16 else "fp32",
+        "iterations": trainer.iteration,
+        "overrides": list(options.overrides),
+    }
+    if options.weights:
+        source["started_from"] = {
+            "name": options.weights.name,
+            "sha256": sha256_file(options.weights),
+        }
+    return Manifest(
+        name=options.name,
         task=task,
         labels=TASK_LABELS[task],
         group_ages=tuple(report["group_ages"]) if task == "age" else (),
         input=spec,
-        source={
-            "dataset": report["dataset"],
-            "engine": "torch",
-            "precision": "bf16" if trainer.bf16 else "fp32",
-            "iterations": trainer.iteration,
-            "overrides": list(options.overrides),
-            "started_from": options.weights.name if options.weights else None,
-        },
+        input_name=input_name,
+        output_name=OUTPUT_NAME,
+        source=source,
     )
-    path = out / f"{name}.json"
-    manifest.with_files(out, **names).write(path)
-    return path

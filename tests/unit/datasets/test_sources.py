@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import tarfile
@@ -145,6 +146,32 @@ def test_a_truncated_archive_is_one_clear_line(mode: str, cut: float, tmp_path: 
         for member in members(source):
             member.read()
     assert "\n" not in str(caught.value)
+
+
+# tarfile takes a header that is cut for the end of the archive.
+@pytest.mark.parametrize("size", [2 * 5632, 2 * 5632 + 100, 20 * 5632], ids=str)
+@pytest.mark.parametrize("compress", [bytes, gzip.compress], ids=["tar", "tar.gz"])
+def test_an_archive_without_its_end_is_refused(
+    size: int, compress: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    source = tmp_path / "x.tar"
+    with tarfile.open(source, "w") as archive:
+        for number in range(20):
+            entry = tarfile.TarInfo(f"{number}.jpg")
+            entry.size = 5000
+            archive.addfile(entry, io.BytesIO(bytes(5000)))
+    assert len(list(members(source))) == 20
+    source.write_bytes(compress(source.read_bytes()[:size]))
+    with pytest.raises(DatasetError, match="damaged or incomplete: the archive ends early"):
+        list(members(source))
+
+
+def test_a_wrong_checksum_is_noticed(tmp_path: Path) -> None:
+    source = _tar(tmp_path / "x.tar.gz", "w:gz")
+    data = source.read_bytes()
+    source.write_bytes(data[:-8] + bytes([data[-8] ^ 1]) + data[-7:])
+    with pytest.raises(DatasetError, match="damaged or incomplete: CRC"):
+        list(members(source))
 
 
 @pytest.mark.parametrize("content", [b"", b"hello\n" * 500, b"\x1f\x8b" + b"\0" * 99])

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgeage.datasets.utkface import BadNameError, parse_name
@@ -53,7 +53,8 @@ def test_a_malformed_name_has_its_reason(name: str, reason: str) -> None:
         parse_name(name)
 
 
-@given(st.text() | st.from_regex(r"[0-9_ ]{0,12}[.a-z]{0,12}"))
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.text("0123456789_ .jpgchi\u0663\0", max_size=40))
 def test_any_text_is_a_record_or_has_a_reason(name: str) -> None:
     try:
         record = parse_name(name)
