@@ -1,7 +1,7 @@
 # make demo    install edgeage and predict age and gender of examples/test_0.png
 # make test    install everything, then ruff, mypy and pytest
 # make lint    ruff and mypy
-# make bench   the measurements in benchmarks/
+# make bench   the measurements in benchmarks/, their results files and the tables made of them
 # make clean   remove what these made
 #
 # PYTHON=python3.12 chooses the interpreter for a new .venv; TESTS="tests/unit -k images" what to run.
@@ -32,7 +32,9 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 
 bench: $(VENV)/.dev
-	set -e; for script in benchmarks/*.py; do $(BIN)/python $$script; done
+	set -e; for name in dataset_build training inference import_time; do \
+		$(BIN)/python benchmarks/$$name.py --json benchmarks/results/$$name.json; done
+	$(BIN)/python benchmarks/report.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache *.egg-info

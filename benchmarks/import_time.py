@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from machine import machine
 
 PROGRAMS = {
     "python alone": "",
@@ -45,7 +46,7 @@ def main() -> None:
     rows = {name: round(1000 * (value - alone), 1) for name, value in taken.items()}
     for name, milliseconds in rows.items():
         print(f"{name:26}{milliseconds:8.1f} ms")
-    document = {"python": platform.python_version(), "machine": platform.machine(), "ms": rows}
+    document = {"machine": machine(), "ms": rows}
     if options.json:
         options.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import tempfile
 import time
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+from machine import machine
 
 from edgeage.compiler import TrainedModel, compile_model, find_model
 from edgeage.errors import ModelError
@@ -121,7 +121,7 @@ def main() -> None:
         "network": "AgeNet",
         "weights": weights,
         "threads": options.threads,
-        "cpu": platform.processor() or platform.machine(),
+        "machine": machine(),
         "versions": {tool: version(tool) for tool in ("openvino", "opencv-python", "numpy")},
         "rows": rows,
     }

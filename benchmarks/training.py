@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import subprocess
 import tempfile
@@ -23,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from machine import machine
 from torch import nn
 
 from edgeage.caffe import format_message, read_net, read_solver, write_mean
@@ -203,8 +202,7 @@ def main() -> None:
         ratio = f"{rate / rates[peer]:.2f} × {peer.split(',', maxsplit=1)[0]}"
         print(f"{name:30}{rate:7.1f} img/s  {ratio}  {share:.0%} of the limit")
     document = {
-        "cpu": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
+        "machine": machine(),
         "torch": torch.__version__,
         "batch": BATCH,
         "images_per_second": {name: round(rate, 1) for name, rate in rates.items()},

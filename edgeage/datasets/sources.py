@@ -15,7 +15,7 @@ import zlib
 from functools import partial
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from edgeage.errors import DatasetError
 

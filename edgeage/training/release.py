@@ -29,10 +29,11 @@ def rounded_to_half(weights: dict[str, list[np.ndarray]]) -> dict[str, list[np.n
     Raises:
         ModelError: when a value does not fit half precision (above 65,504).
     """
-    rounded = {
-        name: [blob.astype(np.float16).astype(np.float32) for blob in blobs]
-        for name, blobs in weights.items()
-    }
+    with np.errstate(over="ignore"):  # what overflows is reported below, with its layer
+        rounded = {
+            name: [blob.astype(np.float16).astype(np.float32) for blob in blobs]
+            for name, blobs in weights.items()
+        }
     for name, blobs in rounded.items():
         if not all(np.isfinite(blob).all() for blob in blobs):
             raise ModelError(f"layer «{name}» has weights beyond half precision's 65,504")

@@ -70,9 +70,7 @@ def test_workers_and_blocks_do_not_matter(
     astronaut_face: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (12, 20, 20, 3), dtype=np.uint8)
-    pictures = [
-        picture for other in noise for picture in (other, _recompressed(astronaut_face))
-    ]
+    pictures = [picture for other in noise for picture in (other, _recompressed(astronaut_face))]
     alone = _pairs(*pictures)
     assert len(alone) == 12 * 11 // 2
     monkeypatch.setattr(duplicates, "_BLOCK", 5)

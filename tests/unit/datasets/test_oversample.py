@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 
 import numpy as np
@@ -97,7 +98,7 @@ def test_the_order_is_shuffled_and_the_seeds() -> None:
     assert first == [copy.name for copy in plan(faces, "age", 1, balance=True)]
     assert first != [copy.name for copy in plan(faces, "age", 2, balance=True)]
     ages = [name.split("_")[0] for name in first]
-    assert 3 < sum(one != other for one, other in zip(ages, ages[1:], strict=False)) < 57
+    assert 3 < sum(one != other for one, other in itertools.pairwise(ages)) < 57
 
 
 PIXELS = np.random.default_rng(0).integers(60, 190, (3, 50, 40), dtype=np.uint8)

@@ -37,9 +37,11 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 def test_a_plain_lmdb_reader_sees_caffes_layout(tmp_path: Path) -> None:
     _write(tmp_path / "x", np.arange(12, dtype=np.uint8).reshape(1, 3, 2, 2))
-    with lmdb.open(str(tmp_path / "x"), readonly=True, lock=False) as environment:
-        with environment.begin() as transaction:
-            records = list(transaction.cursor())
+    with (
+        lmdb.open(str(tmp_path / "x"), readonly=True, lock=False) as environment,
+        environment.begin() as transaction,
+    ):
+        records = list(transaction.cursor())
     # Datum: channels = 1, height = 2, width = 3, data = 4, label = 5.
     value = bytes([8, 3, 16, 2, 24, 2, 34, 12, *range(12), 40, 0])
     assert records == [(b"00000000_0.jpg", value)]

@@ -1,0 +1,114 @@
+"""Write the tables in README.md and the model cards from the figures in benchmarks/results/.
+
+Run: python benchmarks/report.py [--check]. Each table stands between ``<!-- results: begin -->``
+and ``<!-- results: end -->``; ``--check`` changes nothing and fails when one is out of date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+
+
+def load(name: str) -> Any:
+    """Return one results file."""
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def percent(value: float | None) -> str:
+    """Write a share of 0 to 1."""
+    return "–" if value is None else f"{value:.1%}"
+
+
+def accuracy_table() -> str:
+    """Both released networks on the held-back faces."""
+    lines = [
+        "| | faces | accuracy | one-off accuracy | class-balanced recall |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for name, title in (("agenet", "AgeNet, nine groups"), ("gendernet", "GenderNet")):
+        score = load(name)
+        shares = (score[key] for key in ("accuracy", "one_off_accuracy", "balanced_recall"))
+        lines.append(f"| {title} | {score['images']} | {' | '.join(map(percent, shares))} |")
+    return "\n".join(lines)
+
+
+def group_table(name: str) -> str:
+    """One network's figures, overall and per class."""
+    score = load(name)
+    summary = f"Accuracy {percent(score['accuracy'])} ({score['correct']} of {score['images']})"
+    if score["one_off_accuracy"] is not None:
+        summary += f", one-off accuracy {percent(score['one_off_accuracy'])}"
+    summary += f", class-balanced recall {percent(score['balanced_recall'])}."
+    lines = [summary, "", "| class | faces | recall | precision |", "|---|---:|---:|---:|"]
+    for group in score["groups"]:
+        recall, precision = percent(group["recall"]), percent(group["precision"])
+        lines.append(f"| {group['label']} | {group['images']} | {recall} | {precision} |")
+    return "\n".join(lines)
+
+
+def speed_table() -> str:
+    """What the benchmarks measured."""
+    training, inference, dataset = load("training"), load("inference"), load("dataset_build")
+    rates = training["images_per_second"]
+    peer = "real Caffe, fp32" if "real Caffe, fp32" in rates else "plain torch modules, fp32"
+    lines = ["| what | figure | against |", "|---|---:|---|"]
+    for name, rate in rates.items():
+        against = "" if name == peer else f"{rate / rates[peer]:.1f} × {peer}"
+        lines.append(f"| training AgeNet, {name} | {rate:.0f} img/s | {against} |")
+    for row in inference["rows"]:
+        against = f"{row['speedup_batch1']:.1f} × and {row['speedup_stream']:.1f} × cv2.dnn"
+        against = "" if row["runner"] == "cv2.dnn" else against
+        figure = f"{row['batch1_ms']:.1f} ms, {row['img_per_s']:.0f} img/s"
+        lines.append(f"| AgeNet, {row['runner']}: batch 1, many | {figure} | {against} |")
+    figure = f"{dataset['img_per_s']:.0f} img/s, {dataset['peak_rss_mb']:.0f} MB at most"
+    lines.append(f"| building a data set | {figure} | |")
+    machine = training["machine"]
+    where = f"{machine['cores']} cores of an {machine['cpu']} ({machine['instructions']})"
+    lines += ["", f"Medians on {where}, Python {machine['python']}."]
+    return "\n".join(lines)
+
+
+def tables() -> dict[Path, str]:
+    """Return what belongs into each file."""
+    cards = ROOT / "caffe_models"
+    return {
+        ROOT / "README.md": f"{accuracy_table()}\n\n{speed_table()}",
+        cards / "agenet.md": group_table("agenet"),
+        cards / "gendernet.md": group_table("gendernet"),
+    }
+
+
+def filled(text: str, table: str) -> str:
+    """Return a file's text with a table between its markers."""
+    head, rest = text.split(BEGIN)
+    return f"{head}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}"
+
+
+def main() -> None:
+    """Write the tables, or check them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="change nothing, fail on a difference")
+    options = parser.parse_args()
+    stale = []
+    for path, table in tables().items():
+        text = path.read_text(encoding="utf-8")
+        wanted = filled(text, table)
+        if wanted == text:
+            continue
+        stale.append(path.name)
+        if not options.check:
+            path.write_text(wanted, encoding="utf-8")
+    if options.check and stale:
+        sys.exit(f"out of date: {', '.join(stale)}; run: python benchmarks/report.py")
+
+
+if __name__ == "__main__":
+    main()
