@@ -23,12 +23,11 @@ class ProgressBar:
     Args:
         label: what is going on, for example ``"decoding"``.
         unit: what is counted, for example ``"img"``.
-        initial: how much was already done before this run, left out of the rate.
     """
 
-    def __init__(self, label: str, unit: str = "it", initial: int = 0) -> None:
+    def __init__(self, label: str, unit: str = "it") -> None:
         self.label, self.unit = label, unit
-        self._initial = self._done = initial
+        self._initial = self._done = 0
         self._started = self._last_line = time.monotonic()
         self._bar = self._open_bar() if sys.stderr.isatty() else None
 
@@ -37,7 +36,7 @@ class ProgressBar:
         with contextlib.suppress(ModuleNotFoundError):
             from tqdm import tqdm
 
-            return tqdm(desc=self.label, unit=self.unit, initial=self._initial, file=sys.stderr)
+            return tqdm(desc=self.label, unit=self.unit, file=sys.stderr)
         return None
 
     def __enter__(self) -> ProgressBar:
@@ -51,6 +50,13 @@ class ProgressBar:
     ) -> None:
         if self._bar is not None:
             self._bar.close()
+
+    def start_at(self, done: int) -> None:
+        """Count from ``done``, which was there before: rate and ETA are of this run alone."""
+        self._initial = self._done = done
+        self._started = self._last_line = time.monotonic()
+        if self._bar is not None:
+            self._bar.initial = self._bar.n = done
 
     def update(self, done: int, total: int | None = None, note: str = "") -> None:
         """Show that ``done`` of ``total`` is reached; ``note`` stands behind the figures."""

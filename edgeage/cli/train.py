@@ -22,9 +22,13 @@ class _Talk:
 
     def __init__(self, bar: ProgressBar) -> None:
         self.bar = bar
+        self._started = False
 
     def step(self, report: StepReport) -> None:
         """Move the bar; its rate is iterations, the note gives pictures."""
+        if not self._started:
+            self.bar.start_at(report.iteration - 1)
+            self._started = True
         note = (
             f"loss {report.loss:.4f}, lr {report.learning_rate:.2g}, "
             f"{report.images_per_second:.0f} img/s"

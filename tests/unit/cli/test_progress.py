@@ -52,7 +52,8 @@ def test_lines_come_every_ten_seconds_and_at_the_end(
 def test_what_an_earlier_run_did_is_not_in_the_rate(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with ProgressBar("training", initial=1000) as bar:
+    with ProgressBar("training") as bar:
+        bar.start_at(1000)
         clock.now += 10
         bar.update(1020, 1100, note="loss 1.25")
     assert capsys.readouterr().err == "training: 1020/1100 it, 2.0 it/s, 40 s left, loss 1.25\n"
@@ -76,7 +77,8 @@ def test_nothing_done_divides_by_nothing(clock: Clock, capsys: pytest.CaptureFix
 def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    with ProgressBar("decoding", unit="img", initial=2) as bar:
+    with ProgressBar("decoding", unit="img") as bar:
+        bar.start_at(2)
         bar.update(3, 4)
         bar.update(4, 4, note="loss 0.5")
     shown = terminal.getvalue()
