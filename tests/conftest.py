@@ -146,7 +146,7 @@ def _synthetic_chip(seed: int, age: int, gender: int) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def trained_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a trained AgeNet and GenderNet: random weights, 67×67 input. Do not change it."""
+    """A folder with a trained AgeNet and GenderNet, random weights, 67×67 input; only read it."""
     from edgeage.testing import write_random_model
 
     folder = tmp_path_factory.mktemp("trained")

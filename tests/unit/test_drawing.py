@@ -29,6 +29,7 @@ def test_the_label_is_there_at_any_size_and_the_picture_untouched(size):
     assert (picture == 128).all()
     factor = drawn.shape[0] / size[0]
     assert drawn.shape[:2] == (size[0] * factor, size[1] * factor)
+    assert max(drawn.shape) >= 320
     assert factor == 1 or max(drawn.shape) < 640
     white = (drawn > 200).all(axis=2)
     if min(drawn.shape[:2]) >= 200:

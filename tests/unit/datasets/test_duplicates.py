@@ -93,3 +93,23 @@ def test_groups_are_the_connected_parts(pairs: list[tuple[int, int]]) -> None:
         joined[one, other] = joined[other, one] = 1
     reached = np.linalg.matrix_power(joined, 12) > 0
     assert duplicate_groups(12, pairs) == [int(np.argmax(row)) for row in reached]
+
+
+def test_a_picture_without_structure_does_not_shift_the_others(astronaut_face: np.ndarray) -> None:
+    flat = np.full((50, 50, 3), 7, np.uint8)
+    assert _pairs(flat, astronaut_face, flat, _recompressed(astronaut_face)) == [(1, 3)]
+
+
+def test_pictures_alike_from_afar_are_told_apart() -> None:
+    # Blotches make the hashes; the grain on them, which only a closer look sees, differs.
+    rng = np.random.default_rng(0)
+    blotches = rng.uniform(60, 190, (5, 5, 3)).astype(np.float32)
+    far = cv2.resize(blotches, (227, 227), interpolation=cv2.INTER_CUBIC)
+    pictures = [
+        np.clip(far + cv2.resize(rng.normal(0, 9, (57, 57, 1)), (227, 227))[..., None], 0, 255)
+        for _ in range(2)
+    ]
+    first, second = (picture.astype(np.uint8) for picture in pictures)
+    prints = np.array([fingerprint(picture.transpose(2, 0, 1)) for picture in (first, second)])
+    assert set(duplicates._candidates(prints, 1)) == {(0, 1, False)}
+    assert _pairs(first, second) == []

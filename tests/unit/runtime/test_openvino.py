@@ -39,6 +39,13 @@ def test_a_batch_of_any_size_answers_as_each_picture_alone(count, session):
     np.testing.assert_allclose(together, np.reshape(alone, (count, 9)), atol=1e-5)
 
 
+def test_whole_batches_run_at_once_and_the_rest_one_by_one(session, monkeypatch):
+    sizes, run = [], session._run
+    monkeypatch.setattr(session, "_run", lambda batch: sizes.append(len(batch)) or run(batch))
+    session.infer(pictures(2 * BATCH + 3))
+    assert sizes == [BATCH, BATCH, 1, 1, 1]
+
+
 def test_pictures_that_do_not_lie_in_one_piece(session):
     batch = pictures(4)
     np.testing.assert_array_equal(session.infer(batch[::2]), session.infer(batch[::2].copy()))
