@@ -57,26 +57,37 @@ def cache_dir() -> Path:
 
 
 @contextlib.contextmanager
+def _parents_of(path: Path) -> Iterator[None]:
+    """Make the folders above ``path``; take away again those that the block leaves empty."""
+    missing = [folder for folder in path.parents if not folder.exists()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            for folder in missing:
+                folder.rmdir()
+
+
+@contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it there when the block succeeds.
 
     The data is flushed to disk before the rename, so a crash leaves the old file or the whole
     one. On an error the temporary file is removed and ``path`` is untouched.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        with temporary.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with _parents_of(path):
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            with temporary.open("rb+") as stream:
+                os.fsync(stream.fileno())
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -94,22 +105,32 @@ def atomic_dir(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         raise EdgeageError(f"{path} is a file, expected a folder to write; choose another name")
     if path.is_dir() and any(path.iterdir()) and not overwrite:
         raise EdgeageError(f"{path} is not empty; choose another folder or pass --overwrite")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
-    try:
-        yield temporary
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o777 & ~mask)
-        if path.exists():
-            retired = temporary.with_suffix(".old")
-            path.rename(retired)
-            temporary.rename(path)
-            shutil.rmtree(retired)
-        else:
-            temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with _parents_of(path):
+        name = tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        temporary = Path(name)
+        try:
+            yield temporary
+            temporary.chmod(0o777 & ~_umask())
+            _put_in_place(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _put_in_place(folder: Path, path: Path) -> None:
+    if not path.exists():
+        folder.rename(path)
+        return
+    retired = folder.with_suffix(".old")
+    path.rename(retired)
+    folder.rename(path)
+    shutil.rmtree(retired)
+
+
+def _umask() -> int:
+    """Return the process's mask of file permissions, which can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def sha256_file(path: Path) -> str:

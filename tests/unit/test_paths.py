@@ -142,3 +142,11 @@ def test_the_hash_covers_files_larger_than_a_block(tmp_path: Path) -> None:
     content = bytes(range(256)) * 9000
     (tmp_path / "big").write_bytes(content)
     assert sha256_file(tmp_path / "big") == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize("make", [atomic_file, atomic_dir], ids=["file", "dir"])
+def test_folders_made_for_nothing_are_taken_away(make, tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    with pytest.raises(ZeroDivisionError), make(tmp_path / "kept" / "a" / "b" / "c"):
+        raise ZeroDivisionError
+    assert list(tmp_path.rglob("*")) == [tmp_path / "kept"]
