@@ -1,6 +1,6 @@
 """How fast a data set is built, and how much memory that takes.
 
-    python benchmarks/dataset_build.py [--source UTKFace.tar.gz] [--race asian] [--output FILE]
+    python benchmarks/dataset_build.py [--source UTKFace.tar.gz] [--race asian] [--json FILE]
 
 Without ``--source`` an archive of synthetic 200 × 200 pictures is made. Each build runs in a
 process of its own, so its peak memory is its own. The second, larger build of the synthetic
@@ -13,7 +13,6 @@ import argparse
 import io
 import json
 import os
-import platform
 import subprocess
 import sys
 import tarfile
@@ -21,6 +20,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from machine import machine
 
 _CHILD = """
 import json, resource, sys, time
@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--race", default="asian")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, os.cpu_count() or 1])
     parser.add_argument("--faces", type=int, nargs="+", default=[500, 2000], help="synthetic")
-    parser.add_argument("--output", type=Path, default=Path("dataset_build.tmp.json"))
+    parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -103,13 +103,9 @@ def main() -> None:
             for source in sources
             for workers in options.workers
         ]
-    result = {
-        "benchmark": "dataset_build",
-        "machine": {"processors": os.cpu_count(), "cpu": platform.processor()},
-        "python": platform.python_version(),
-        "rows": rows,
-    }
-    options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    if options.json:
+        document = {"machine": machine(), "rows": rows}
+        options.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     columns = ("source", "workers", "faces", "stored", "seconds", "read_img_s", "write_img_s",
                "peak_rss_mb")  # fmt: skip
     print("  ".join(f"{column:>12}" for column in columns))

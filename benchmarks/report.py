@@ -68,8 +68,11 @@ def speed_table() -> str:
         against = "" if row["runner"] == "cv2.dnn" else against
         figure = f"{row['batch1_ms']:.1f} ms, {row['img_per_s']:.0f} img/s"
         lines.append(f"| AgeNet, {row['runner']}: batch 1, many | {figure} | {against} |")
-    figure = f"{dataset['img_per_s']:.0f} img/s, {dataset['peak_rss_mb']:.0f} MB at most"
-    lines.append(f"| building a data set | {figure} | |")
+    for row in dataset["rows"]:
+        rate, memory = row["stored"] / row["seconds"], row["peak_rss_mb"]
+        workers = f"{row['workers']} worker" + "s" * (row["workers"] > 1)
+        name = f"building {row['source']}, {row['stored']} pictures stored, {workers}"
+        lines.append(f"| {name} | {rate:.0f} img/s, {memory:.0f} MB at most | |")
     machine = training["machine"]
     where = f"{machine['cores']} cores of an {machine['cpu']} ({machine['instructions']})"
     lines += ["", f"Medians on {where}, Python {machine['python']}."]

@@ -106,7 +106,7 @@ def test_pictures_alike_from_afar_are_told_apart() -> None:
     blotches = rng.uniform(60, 190, (5, 5, 3)).astype(np.float32)
     far = cv2.resize(blotches, (227, 227), interpolation=cv2.INTER_CUBIC)
     pictures = [
-        np.clip(far + cv2.resize(rng.normal(0, 9, (57, 57, 1)), (227, 227))[..., None], 0, 255)
+        np.clip(far + cv2.resize(rng.normal(0, 4, (57, 57, 1)), (227, 227))[..., None], 0, 255)
         for _ in range(2)
     ]
     first, second = (picture.astype(np.uint8) for picture in pictures)
