@@ -98,7 +98,11 @@ class _StopOnSignal:
     help="Solver prototxt.  [default: the network's own]",
 )
 @click.option("--max-iter", type=click.IntRange(min=1), help="Iterations.  [default: the solver's]")
-@click.option("--resume", is_flag=True, help="Go on from the newest snapshot in --out.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on from the newest snapshot in --out, as that training was asked to.",
+)
 @click.option(
     "--weights",
     type=click.Path(path_type=Path),
@@ -107,9 +111,7 @@ class _StopOnSignal:
 @click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "bf16"]),
-    default="auto",
-    show_default=True,
-    help="auto: bf16 where the CPU multiplies it in hardware.",
+    help="auto: bf16 where the CPU multiplies it in hardware.  [default: auto]",
 )
 def command(
     name: str,
@@ -121,7 +123,7 @@ def command(
     max_iter: int | None,
     resume: bool,
     weights: Path | None,
-    precision: str,
+    precision: str | None,
 ) -> int:
     r"""Train AgeNet or GenderNet on a data set's LMDBs, as its solver prototxt says.
 

@@ -4,40 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeage.caffe import (
-    format_message,
-    mean_sha256,
-    read_net,
-    read_solver,
-    write_mean,
-)
+from edgeage.caffe import read_net, read_solver
 from edgeage.datasets import read_report
 from edgeage.datasets.store import DatumReader
 from edgeage.errors import TrainingError, UsageError, did_you_mean
-from edgeage.inputspec import InputSpec
-from edgeage.labels import TASK_LABELS
-from edgeage.manifest import Manifest
-from edgeage.paths import atomic_file, data_dir, sha256_file
+from edgeage.paths import data_dir
 from edgeage.training.data import BatchSource
-from edgeage.training.deploy import OUTPUT_NAME, deploy_net
 from edgeage.training.logs import Reporter, TrainingLog
 from edgeage.training.overrides import Overrides
+from edgeage.training.product import NETWORKS, write_model
+from edgeage.training.recipe import Recipe, read_recipe
 from edgeage.training.snapshot import latest_snapshot
 from edgeage.training.trainer import TorchTrainer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["NETWORKS", "TrainOptions", "train"]
-
-NETWORKS = {"agenet": "age", "gendernet": "gender"}
-"""Name of each network to the task it is trained for."""
-
-MEAN_NAME = "age_gender_mean.npy"
+__all__ = ["TrainOptions", "train"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +38,7 @@ class TrainOptions:
         max_iter: iterations; None for the solver's.
         resume: go on from the newest snapshot in ``out``.
         weights: caffemodel whose layers of the same names to start from.
-        precision: ``auto``, ``fp32`` or ``bf16``.
+        precision: ``auto``, ``fp32`` or ``bf16``; None for ``auto``, or the resumed training's.
         overrides: ``key=value`` words.
     """
 
@@ -63,7 +49,7 @@ class TrainOptions:
     max_iter: int | None = None
     resume: bool = False
     weights: Path | None = None
-    precision: str = "auto"
+    precision: str | None = None
     overrides: Sequence[str] = ()
 
     def __post_init__(self) -> None:
@@ -101,22 +87,24 @@ def train(
     """
     state = _starting_point(options)
     report = read_report(options.data)
-    solver, net = _read_networks(options)
-    options.out.mkdir(parents=True, exist_ok=True)
-    with _sources(options, net, solver) as (train_source, test_source):
+    resumed = read_recipe(options.out, options.name) if options.resume else None
+    recipe = resumed or Recipe.of(options.weights)
+    recipe = recipe.changed(options.precision, options.overrides)
+    solver, net = _read_networks(options, recipe)
+    with _sources(options.data, net, solver, recipe) as (train_source, test_source):
         trainer = TorchTrainer(
-            options.name, options.out, solver, net, train_source, test_source, options.precision
+            options.name, options.out, solver, net, train_source, test_source, recipe.precision
         )
         if state:
             trainer.resume(state)
         elif options.weights:
             trainer.load_weights(options.weights)
-        _write_recipe(options, solver, net)
+        recipe.write(options.out, options.name, solver, net)
         with TrainingLog(options.out, options.name, trainer.iteration) as log:
             trainer.reporters = [log, *reporters]
             if not trainer.train(stop):
                 return None
-        return _write_model(options, trainer, report)
+        return write_model(trainer, recipe, report)
 
 
 def _starting_point(options: TrainOptions) -> Path | None:
@@ -135,14 +123,17 @@ def _starting_point(options: TrainOptions) -> Path | None:
     return state
 
 
-def _read_networks(options: TrainOptions) -> tuple[Any, Any]:
-    path = options.solver or data_dir("prototxt") / f"{options.name}_solver.prototxt"
+def _read_networks(options: TrainOptions, recipe: Recipe) -> tuple[Any, Any]:
+    name = f"{options.name}_solver.prototxt"
+    used = options.out / name
+    path = options.solver or (used if options.resume and used.exists() else None)
+    path = path or data_dir("prototxt") / name
     solver = read_solver(path)
     if not solver.net:
         raise TrainingError(f'{path} names no net; expected net: "…_train_test.prototxt"')
     beside = path.parent / solver.net
     net = read_net(beside if beside.exists() else Path(solver.net))
-    Overrides.parse(options.overrides).apply(solver, net)
+    Overrides.parse(recipe.overrides).apply(solver, net)
     if options.max_iter is not None:
         solver.max_iter = options.max_iter
     if solver.max_iter < 1:
@@ -152,20 +143,20 @@ def _read_networks(options: TrainOptions) -> tuple[Any, Any]:
 
 @contextlib.contextmanager
 def _sources(
-    options: TrainOptions, net: Any, solver: Any
+    folder: Path, net: Any, solver: Any, recipe: Recipe
 ) -> Iterator[tuple[BatchSource, BatchSource]]:
-    augment = Overrides.parse(options.overrides).augment
+    augment = Overrides.parse(recipe.overrides).augment
     seed = max(int(solver.random_seed), 0)
     with contextlib.ExitStack() as stack:
         sources = []
         for number, phase in enumerate(("TRAIN", "TEST")):
             data = _data_layer(net, number, phase)
-            reader = stack.enter_context(DatumReader(options.data / data.data_param.source))
+            reader = stack.enter_context(DatumReader(folder / data.data_param.source))
             sources.append(
                 BatchSource(
                     data,
                     reader,
-                    options.data,
+                    folder,
                     training=phase == "TRAIN",
                     seed=seed,
                     augment=augment,
@@ -180,69 +171,3 @@ def _data_layer(net: Any, number: int, phase: str) -> Any:
         if layer.type == "Data" and (not rules or number in rules):
             return layer
     raise TrainingError(f"the network has no Data layer for phase {phase}")
-
-
-def _write_recipe(options: TrainOptions, solver: Any, net: Any) -> None:
-    """Leave the prototxts as they are used, overrides applied, beside the snapshots."""
-    for kind, message in (("solver", solver), ("train_test", net)):
-        path = options.out / f"{options.name}_{kind}.prototxt"
-        with atomic_file(path) as temporary:
-            temporary.write_text(format_message(message), encoding="utf-8")
-
-
-def _write_model(options: TrainOptions, trainer: TorchTrainer, report: Mapping[str, Any]) -> Path:
-    """Write ``NAME.caffemodel``, its deploy prototxt, its mean and, last, its manifest."""
-    name, out = options.name, options.out
-    transform = trainer.test_source.transform
-    names = {"caffemodel": f"{name}.caffemodel", "prototxt": f"{name}_deploy.prototxt"}
-    snapshot = out / f"{name}_iter_{trainer.iteration}.caffemodel"
-    with atomic_file(out / names["caffemodel"]) as temporary:
-        shutil.copyfile(snapshot, temporary)
-    deploy = deploy_net(trainer.net_param, transform.output_shape)
-    with atomic_file(out / names["prototxt"]) as temporary:
-        temporary.write_text(format_message(deploy), encoding="utf-8")
-    mean = transform.mean_chw
-    if mean is not None:
-        names["mean"] = MEAN_NAME
-        write_mean(out / MEAN_NAME, mean)
-    manifest = _manifest(options, trainer, report, deploy.layer[0].top[0])
-    path = out / f"{name}.json"
-    manifest.with_files(out, **names).write(path)
-    return path
-
-
-def _manifest(
-    options: TrainOptions, trainer: TorchTrainer, report: Mapping[str, Any], input_name: str
-) -> Manifest:
-    task, transform = NETWORKS[options.name], trainer.test_source.transform
-    mean = transform.mean_chw
-    spec = InputSpec(
-        resize_hw=(transform.shape[1], transform.shape[2]),
-        input_hw=transform.output_shape[1:],
-        scale=transform.scale,
-        margin=report["input"]["margin"],
-        mean="none" if mean is None else "image",
-        mean_sha256=None if mean is None else mean_sha256(mean),
-    )
-    source = {
-        "dataset": report["dataset"],
-        "engine": "torch",
-        "precision": "bf16" if trainer.bf16 else "fp32",
-        "iterations": trainer.iteration,
-        "overrides": list(options.overrides),
-    }
-    if options.weights:
-        source["started_from"] = {
-            "name": options.weights.name,
-            "sha256": sha256_file(options.weights),
-        }
-    return Manifest(
-        name=options.name,
-        task=task,
-        labels=TASK_LABELS[task],
-        group_ages=tuple(report["group_ages"]) if task == "age" else (),
-        input=spec,
-        input_name=input_name,
-        output_name=OUTPUT_NAME,
-        source=source,
-    )

@@ -1,0 +1,82 @@
+"""The trained model a finished training leaves: weights, deploy network, mean and manifest."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from edgeage.caffe import format_message, mean_sha256, write_mean
+from edgeage.inputspec import InputSpec
+from edgeage.labels import TASK_LABELS
+from edgeage.manifest import Manifest
+from edgeage.paths import atomic_file
+from edgeage.training.deploy import OUTPUT_NAME, deploy_net
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from edgeage.training.recipe import Recipe
+    from edgeage.training.trainer import TorchTrainer
+
+__all__ = ["MEAN_NAME", "NETWORKS", "write_model"]
+
+NETWORKS = {"agenet": "age", "gendernet": "gender"}
+"""Name of each network to the task it is trained for."""
+
+MEAN_NAME = "age_gender_mean.npy"
+
+
+def write_model(trainer: TorchTrainer, recipe: Recipe, report: Mapping[str, Any]) -> Path:
+    """Write ``NAME.caffemodel``, its deploy prototxt, its mean and, last, its manifest.
+
+    Args:
+        trainer: the finished training; its last snapshot is written already.
+        recipe: how it was asked for.
+        report: the data set's report.
+
+    Returns:
+        The manifest's path.
+    """
+    name, out = trainer.name, trainer.out
+    transform = trainer.test_source.transform
+    names = {"caffemodel": f"{name}.caffemodel", "prototxt": f"{name}_deploy.prototxt"}
+    snapshot = out / f"{name}_iter_{trainer.iteration}.caffemodel"
+    with atomic_file(out / names["caffemodel"]) as temporary:
+        shutil.copyfile(snapshot, temporary)
+    deploy = deploy_net(trainer.net_param, transform.output_shape)
+    with atomic_file(out / names["prototxt"]) as temporary:
+        temporary.write_text(format_message(deploy), encoding="utf-8")
+    mean = transform.mean_chw
+    if mean is not None:
+        names["mean"] = MEAN_NAME
+        write_mean(out / MEAN_NAME, mean)
+    spec = InputSpec(
+        resize_hw=(transform.shape[1], transform.shape[2]),
+        input_hw=transform.output_shape[1:],
+        scale=transform.scale,
+        margin=report["input"]["margin"],
+        mean="none" if mean is None else "image",
+        mean_sha256=None if mean is None else mean_sha256(mean),
+    )
+    task = NETWORKS[name]
+    manifest = Manifest(
+        name=name,
+        task=task,
+        labels=TASK_LABELS[task],
+        group_ages=tuple(report["group_ages"]) if task == "age" else (),
+        input=spec,
+        input_name=deploy.layer[0].top[0],
+        output_name=OUTPUT_NAME,
+        source={
+            "dataset": report["dataset"],
+            "engine": "torch",
+            "precision": "bf16" if trainer.bf16 else "fp32",
+            "iterations": trainer.iteration,
+            "overrides": list(recipe.overrides),
+            "started_from": recipe.started_from,
+        },
+    )
+    path = out / f"{name}.json"
+    manifest.with_files(out, **names).write(path)
+    return path
