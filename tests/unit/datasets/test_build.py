@@ -262,8 +262,10 @@ def test_source_and_output_do_not_mix(output: str, tiny_utkface: Any, tmp_path: 
 
 
 def _start(source: Path, output: Path, before: str = "") -> subprocess.Popen[str]:
+    # A runner in the background hands SIGINT down as ignored.
     code = f"""
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 {before}
 from edgeage.datasets import BuildOptions, build_utkface
 def on_progress(stage, done, total):
