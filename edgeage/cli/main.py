@@ -82,6 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
         except (click.Abort, KeyboardInterrupt):
             click.echo("Interrupted.", err=True)
             return 130
+        # A fault of ours: one line for the user, the traceback with --debug.
         except Exception as error:
             if debug:
                 traceback.print_exc()

@@ -200,6 +200,7 @@ def prefetch(batches: Iterator[Batch], depth: int = 3) -> Generator[Batch]:
                 if not put(batch):
                     return
             put(None)
+        # Whatever ends the thread is raised where its batches are awaited.
         except BaseException as error:
             put(error)
 

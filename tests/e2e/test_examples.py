@@ -89,9 +89,7 @@ def test_the_test_image_is_what_its_script_makes(examples: Path, tmp_path: Path)
     np.testing.assert_array_equal(np.asarray(made), np.asarray(kept))
 
 
-def test_predict_one_with_the_released_networks(examples: Path, repo_root: Path) -> None:
-    if not (repo_root / "caffe_models" / "agenet.caffemodel").is_file():
-        pytest.skip("caffe_models/ holds no released networks")
+def test_predict_one_with_the_released_networks(examples: Path) -> None:
     done = subprocess.run(
         [sys.executable, examples / "predict_one.py"], capture_output=True, text=True, check=False
     )

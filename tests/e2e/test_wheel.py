@@ -90,8 +90,6 @@ def test_commands_that_need_an_extra_say_so(installed: Path, tmp_path: Path) -> 
 
 
 def test_infer_predicts_from_the_wheel(installed: Path, repo_root: Path, tmp_path: Path) -> None:
-    if not (repo_root / "caffe_models" / "agenet.caffemodel").is_file():
-        pytest.skip("caffe_models/ holds no released networks")
     picture = shutil.copy(repo_root / "examples" / "test_0.png", tmp_path)
     environment = {**os.environ, "EDGEAGE_CACHE": str(tmp_path / "cache")}
     environment.pop("PYTHONPATH", None)
