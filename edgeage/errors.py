@@ -12,6 +12,12 @@
     ├── ParityError                 a compiled network disagrees with the trained one
     ├── TrainingError               training cannot start, resume or go on
     ├── DeviceError                 a device is missing or failed
+    │   ├── DeviceNotFoundError     no such device is plugged in
+    │   ├── DevicePermissionError   the device is there and may not be opened by this user
+    │   ├── DeviceBusyError         another process or session holds the device
+    │   ├── DeviceLostError         the device, or what drives it, went away or hung while working
+    │   └── DeviceVersionError      the device's firmware, blob or tools are of versions apart
+    ├── ToolchainError              the Movidius tools are not installed, or failed
     └── MissingDependencyError      an optional package is not installed
 
 The command line ends with exit status 2 on a UsageError and with 1 on any other.
@@ -30,13 +36,19 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DatasetError",
+    "DeviceBusyError",
     "DeviceError",
+    "DeviceLostError",
+    "DeviceNotFoundError",
+    "DevicePermissionError",
+    "DeviceVersionError",
     "EdgeageError",
     "ImageError",
     "MeanError",
     "MissingDependencyError",
     "ModelError",
     "ParityError",
+    "ToolchainError",
     "TrainingError",
     "UnsupportedLayerError",
     "UsageError",
@@ -87,6 +99,38 @@ class TrainingError(EdgeageError):
 
 class DeviceError(EdgeageError):
     """A device is not there, cannot be opened, or failed while working."""
+
+
+class DeviceNotFoundError(DeviceError):
+    """No such device is plugged in, or none that this user's system can see."""
+
+
+class DevicePermissionError(DeviceError):
+    """The device is there, and this user may not open it."""
+
+
+class DeviceBusyError(DeviceError):
+    """Another process or session holds the device."""
+
+
+class DeviceLostError(DeviceError):
+    """The device, or the process that drives it, went away or stopped answering."""
+
+
+class DeviceVersionError(DeviceError):
+    """The device's firmware, the blob or the tools are of versions that do not go together."""
+
+
+class ToolchainError(EdgeageError):
+    """The Movidius tools are not installed, or one of them failed.
+
+    Attributes:
+        kind: which of a tool's own errors it was, or an empty string.
+    """
+
+    def __init__(self, message: str, *, kind: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class MissingDependencyError(EdgeageError):

@@ -49,6 +49,12 @@ def command() -> None:
     help="Share of the faces that are for training.",
 )
 @click.option(
+    "--test-from",
+    type=click.Path(path_type=Path),
+    help="Another data set's records.csv: its test faces, with their near-duplicates, are the "
+    "test faces here too, whatever --split says.",
+)
+@click.option(
     "--oversample/--no-oversample",
     default=True,
     show_default=True,
@@ -76,6 +82,7 @@ def build(
     output: Path,
     races: tuple[str, ...],
     split: float,
+    test_from: Path | None,
     oversample: bool,
     seed: int,
     size: int,
@@ -102,6 +109,7 @@ def build(
     options = BuildOptions(
         races=RACES if "all" in races else tuple(race for race in RACES if race in races),
         split=split,
+        test_from=test_from,
         oversample=oversample,
         seed=seed,
         size=size,

@@ -15,14 +15,14 @@ from edgeage.datasets.locks import output_lock
 from edgeage.datasets.mean import MeanSum
 from edgeage.datasets.oversample import Copy, apply_change, plan
 from edgeage.datasets.parallel import default_workers, ordered_map
-from edgeage.datasets.records import RACES, FaceRecord, SplitRecord, write_records
+from edgeage.datasets.records import RACES, FaceRecord, SplitRecord, read_records, write_records
 from edgeage.datasets.report import make_report, read_report, write_report
 from edgeage.datasets.scan import PixelFile, Scan, scan_source
-from edgeage.datasets.splits import split_faces
+from edgeage.datasets.splits import hold_out, split_faces
 from edgeage.datasets.store import DatumWriter
 from edgeage.datasets.utkface import parse_name
 from edgeage.errors import DatasetError, UsageError, did_you_mean, require
-from edgeage.paths import atomic_dir
+from edgeage.paths import atomic_dir, sha256_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +40,8 @@ class BuildOptions:
     Attributes:
         races: which faces are taken, of :data:`edgeage.datasets.records.RACES`.
         split: share of the faces that are for training, between 0 and 1.
+        test_from: another data set's ``records.csv`` whose test faces are the test faces here too,
+            instead of ``split``.
         oversample: whether the training classes are balanced with changed copies.
         seed: decides the split, the order, the copies and their noise.
         size: side in pixels of the stored pictures.
@@ -48,6 +50,7 @@ class BuildOptions:
 
     races: tuple[str, ...] = RACES
     split: float = 0.8
+    test_from: Path | None = None
     oversample: bool = True
     seed: int = 230
     size: int = 227
@@ -61,6 +64,8 @@ class BuildOptions:
             raise UsageError("expected at least one race")
         if not 0 < self.split < 1:
             raise UsageError(f"expected a split between 0 and 1, got {self.split:g}")
+        if self.test_from is not None:
+            read_records(self.test_from)
         if not 16 <= self.size <= 4096:
             raise UsageError(f"expected a size of 16 to 4096 pixels, got {self.size}")
         if self.workers < 1:
@@ -154,7 +159,7 @@ def _build(
     write_mean(folder / "age_gender_mean.npy", mean)
     write_records(folder / "records.csv", faces)
     report = make_report(
-        source, scan, pairs=pairs, faces=faces, plans=plans, options=dataclasses.asdict(options)
+        source, scan, pairs=pairs, faces=faces, plans=plans, options=_described(options)
     )
     report["lmdb"] = stores
     report["mean"] = {
@@ -164,6 +169,13 @@ def _build(
     report["input"]["mean_sha256"] = mean_sha256(mean)
     write_report(folder, report)
     return report
+
+
+def _described(options: BuildOptions) -> dict[str, Any]:
+    fields = dataclasses.asdict(options)
+    path = options.test_from
+    fields["test_from"] = path and {"name": path.name, "sha256": sha256_file(path)}
+    return fields
 
 
 def _pairs(scan: Scan, pixels: PixelFile, workers: int) -> list[tuple[int, int]]:
@@ -186,16 +198,20 @@ def prepare_splits(
     Args:
         records: the faces, sorted by name.
         pairs: numbers of faces that show the same photograph.
-        options: the split and its seed.
+        options: the split and its seed, or the data set whose test faces to take.
 
     Returns:
         The faces in the same order; groups are numbered from 0 in that order.
 
     Raises:
-        DatasetError: when there are too few faces.
+        DatasetError: when there are too few faces, or those of ``test_from`` are not among them.
     """
     groups = duplicate_groups(len(records), pairs)
-    sides = split_faces(records, groups, options.split, options.seed)
+    if options.test_from is None:
+        sides = split_faces(records, groups, options.split, options.seed)
+    else:
+        tests = [face.record for face in read_records(options.test_from) if face.split == "test"]
+        sides = hold_out(records, groups, tests)
     shared = sorted({root for row, root in enumerate(groups) if root != row})
     numbers = {root: number for number, root in enumerate(shared)}
     return [

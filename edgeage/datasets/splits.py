@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from edgeage.datasets.records import FaceRecord
 
-__all__ = ["split_faces"]
+__all__ = ["hold_out", "split_faces"]
 
 _Unit = list[int]
 
@@ -56,6 +56,39 @@ def split_faces(
         for index in unit:
             sides[index] = "train"
     return sides
+
+
+def hold_out(
+    records: Sequence[FaceRecord], groups: Sequence[int], tests: Sequence[FaceRecord]
+) -> list[str]:
+    """Split faces so that the test side is a given one, with whatever near-duplicates it has.
+
+    Args:
+        records: the faces.
+        groups: for each face the number of its group of near-duplicates.
+        tests: the test faces of another data set; a face is known by its name or its content.
+
+    Returns:
+        ``"train"`` or ``"test"`` for each face.
+
+    Raises:
+        DatasetError: when a test face is not among the faces, or nothing is left for training.
+    """
+    names = {face.name for face in tests}
+    contents = {face.sha256 for face in tests} - {""}
+    known = [face.name in names or face.sha256 in contents for face in records]
+    missing = names - {face.name for face in records}
+    if missing or not names:
+        what = f"has {len(missing)} of its {len(names)}" if names else "has no"
+        where = " that are not in this source" if names else ""
+        raise DatasetError(
+            f"the data set to take the test faces from {what} test faces{where}; "
+            "build both from the same source, this one with the same races or more"
+        )
+    held = {group for group, is_test in zip(groups, known, strict=True) if is_test}
+    if held >= set(groups):
+        raise DatasetError("every face is a test face of the other data set; none is left to train")
+    return ["test" if group in held else "train" for group in groups]
 
 
 def _positions(

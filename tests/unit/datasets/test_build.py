@@ -184,6 +184,27 @@ def test_races_are_chosen(tiny_utkface: Any, tmp_path: Path) -> None:
     assert report["counts"]["age"]["train"] == report["counts"]["age"]["train_stored"]
 
 
+def test_the_test_faces_of_another_data_set_stay_test_faces(
+    tiny_utkface: Any, tmp_path: Path
+) -> None:
+    small = BuildOptions(races=("asian",), size=32, oversample=False)
+    build_utkface(tiny_utkface.folder, tmp_path / "asian", small)
+    listed = tmp_path / "asian" / "records.csv"
+    wanted = {item.record.name for item in read_records(listed) if item.split == "test"}
+    report = build_utkface(
+        tiny_utkface.folder,
+        tmp_path / "all",
+        BuildOptions(size=32, oversample=False, test_from=listed),
+    )
+    items = read_records(tmp_path / "all" / "records.csv")
+    tests = [item for item in items if item.split == "test"]
+    others = [item for item in tests if item.record.name not in wanted]
+    assert wanted <= {item.record.name for item in tests} < {item.record.name for item in items}
+    assert all(item.duplicate_group is not None for item in others)
+    assert report["options"]["test_from"]["name"] == "records.csv"
+    assert len(report["options"]["test_from"]["sha256"]) == 64
+
+
 def test_identical_files_are_one_photograph_even_without_structure(tmp_path: Path) -> None:
     import cv2
 

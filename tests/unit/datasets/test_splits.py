@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgeage.datasets.records import FaceRecord
-from edgeage.datasets.splits import split_faces
+from edgeage.datasets.splits import hold_out, split_faces
 from edgeage.errors import DatasetError
 
 
@@ -80,3 +80,29 @@ def test_a_group_is_never_on_both_sides(labels: list[int], share: float, seed: i
 def test_too_few_photographs_are_refused(groups: list[int]) -> None:
     with pytest.raises(DatasetError, match="cannot be split into 0.8"):
         split_faces(_faces(len(groups)), groups, 0.8, seed=1)
+
+
+def test_held_out_faces_take_their_near_duplicates_along() -> None:
+    faces = _faces(6)
+    sides = hold_out(faces, [0, 1, 2, 1, 4, 5], [faces[3], faces[5]])
+    assert sides == ["train", "test", "train", "test", "train", "test"]
+
+
+def test_a_held_out_face_under_another_name_is_known_by_its_content() -> None:
+    faces = [FaceRecord(f"{n}.jpg", 25, 0, "asian", sha256=f"{n:064x}") for n in range(1, 4)]
+    copy = FaceRecord("copy.jpg", 25, 0, "white", sha256=faces[0].sha256)
+    assert hold_out([*faces, copy], range(4), faces[:1]) == ["test", "train", "train", "test"]
+
+
+@pytest.mark.parametrize(
+    ("tests", "reason"),
+    [
+        ([], "has no test faces"),
+        ([FaceRecord("other.jpg", 25, 0, "asian")], "has 1 of its 1 test faces"),
+        (_faces(3), "none is left to train"),
+    ],
+    ids=["none", "from another source", "all"],
+)
+def test_faces_that_cannot_be_held_out_are_refused(tests: list[FaceRecord], reason: str) -> None:
+    with pytest.raises(DatasetError, match=reason):
+        hold_out(_faces(3), range(3), tests)
