@@ -19,6 +19,7 @@ _COMMANDS = {
     "dataset": ("dataset", "Build data sets and their mean from published archives."),
     "infer": ("infer", "Predict age and gender of pictures."),
     "test": ("test", "Score a network on the test set."),
+    "toolchain": ("toolchain", "Install, try and remove the Movidius tools."),
     "train": ("train", "Train a network."),
 }
 

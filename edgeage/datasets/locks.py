@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import shutil
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from edgeage.errors import DatasetError
+from edgeage.locks import file_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,36 +27,13 @@ def output_lock(output: Path) -> Iterator[None]:
     Raises:
         DatasetError: when another process is writing the same folder.
     """
-    try:
-        import fcntl
-    except ModuleNotFoundError:
-        yield
-        return
-    output.parent.mkdir(parents=True, exist_ok=True)
-    path = output.parent / f".{output.name}.lock"
-    while True:
-        file = path.open("w")
+    with contextlib.ExitStack() as held:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.close()
+            held.enter_context(file_lock(output.parent / f".{output.name}.lock"))
+        except BlockingIOError:
             raise DatasetError(f"another process is building {output}; wait for it") from None
-        if _is_still(path, file):
-            break
-        file.close()
-    try:
         _remove_leftovers(output)
         yield
-    finally:
-        path.unlink(missing_ok=True)
-        file.close()
-
-
-def _is_still(path: Path, file: TextIO) -> bool:
-    """Say whether the locked file is the one that has the name, not one its owner just removed."""
-    with contextlib.suppress(FileNotFoundError):
-        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
-    return False
 
 
 def _remove_leftovers(output: Path) -> None:

@@ -1,0 +1,28 @@
+"""Run pip with the arguments of this program, and end when the process that started it does.
+
+Runs on Python 3.6 and newer, with the standard library and pip.
+"""
+
+import ctypes
+import os
+import runpy
+import signal
+import sys
+
+_PR_SET_PDEATHSIG = 1
+
+
+def end_with_parent(parent):
+    """Ask Linux for SIGTERM when the parent dies; end now if it has died already."""
+    try:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    except (OSError, AttributeError):
+        return
+    if os.getppid() != parent:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    end_with_parent(int(sys.argv[1]))
+    sys.argv[:] = ["pip"] + sys.argv[2:]
+    runpy.run_module("pip", run_name="__main__", alter_sys=True)
