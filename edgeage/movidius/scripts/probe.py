@@ -68,13 +68,12 @@ def open_engine():
     """Return whichever of OpenVINO's two interfaces this Python has, the old one first."""
     try:
         return OldEngine()
-    except ImportError as old:
-        try:
-            return NewEngine()
-        except ImportError:
-            raise jobio.JobError(
-                "openvino cannot be imported: %s" % one_line(old), "import"
-            ) from None
+    except ImportError as error:
+        said = one_line(error)
+    try:
+        return NewEngine()
+    except ImportError:
+        raise jobio.JobError("openvino cannot be imported: %s" % said, "import") from None
 
 
 class OldEngine(object):
