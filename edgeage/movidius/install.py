@@ -11,8 +11,8 @@ import contextlib
 import dataclasses
 import errno
 import hashlib
+import os
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -31,8 +31,8 @@ from edgeage.movidius.installed import (
     users_of,
     write_installed,
 )
-from edgeage.movidius.pip import pins, pins_path, run_pip
-from edgeage.movidius.pythons import find_python
+from edgeage.movidius.pip import pins, pins_path, run_module, run_pip
+from edgeage.movidius.pythons import BUILD_VARIABLE, find_python
 from edgeage.movidius.status import ToolchainStatus, check_toolchain
 from edgeage.movidius.toolchain import MANIFEST, toolchain_dir
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Removed", "install", "remove"]
 
-_NEEDED_BYTES = 1_000_000_000
+_NEEDED_BYTES = 700_000_000
 _LOCK = ".lock"
 
 Progress = Callable[[int, int, str], None]
@@ -80,9 +80,8 @@ def install(
         interpreter = find_python(python)
         say(f"using Python {interpreter.version_text} ({interpreter.source}): {interpreter.path}")
         _sweep(root)
-        with _disk_errors(root):
-            _check_space(root)
-            built = _build(root, interpreter, started, on_progress or _no_progress)
+        _check_space(root)
+        built = _build(root, interpreter, started, on_progress or _no_progress)
         _sweep(root)
     return built
 
@@ -124,8 +123,8 @@ def _disk_errors(root: Path) -> Iterator[None]:
 def _full(root: Path, free: int | None = None) -> str:
     left = "" if free is None else f" ({free / 1e6:.0f} MB free)"
     return (
-        f"the disk of {root} is full{left}; the Movidius tools need 1 GB: free some, or set "
-        f"EDGEAGE_CACHE to a folder on another disk"
+        f"the disk of {root} is full{left}; the Movidius tools need {_NEEDED_BYTES / 1e6:.0f} MB: "
+        f"free some, or set EDGEAGE_CACHE to a folder on another disk"
     )
 
 
@@ -140,7 +139,8 @@ def _usable(root: Path, python: Path | None) -> Installed | None:
     there = read_installed(root)
     if there is None or there.pins_sha256 != _pins_sha256():
         return None
-    if python and find_python(python).version_text != there.python_version:
+    wanted = python or os.environ.get(BUILD_VARIABLE)
+    if wanted and find_python(python).version_text != there.python_version:
         return None
     return there if check_toolchain(there.toolchain).works else None
 
@@ -197,8 +197,8 @@ class _Steps:
     def heard(self, line: str) -> None:
         """Take a line of pip's talk for a step where it begins one."""
         words = line.split()
-        if line.startswith("Collecting ") and len(words) > 1:
-            self.next(words[1])
+        if line.startswith(("Collecting ", "Processing ")) and len(words) > 1:
+            self.next(Path(words[1]).name)
         elif line.startswith("Installing collected packages"):
             self.next("putting the packages in place")
 
@@ -207,17 +207,11 @@ class _Steps:
 
 
 def _make_environment(interpreter: Interpreter, folder: Path) -> None:
-    done = subprocess.run(
-        [str(interpreter.path), "-I", "-m", "venv", str(folder)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-    )
-    if done.returncode or not (folder / "bin" / "python").is_file():
-        said = done.stdout.decode("utf-8", "replace").strip().splitlines() or ["it said nothing"]
+    status, said = run_module(interpreter.path, "venv", [str(folder)])
+    if status or not (folder / "bin" / "python").is_file():
+        last = (said or ["it said nothing"])[-1]
         raise ToolchainError(
-            f"{interpreter.path} cannot make an environment in {folder.parent} ({said[-1]}); name "
+            f"{interpreter.path} cannot make an environment in {folder.parent} ({last}); name "
             f"another Python 3.6 to 3.9 with --python"
         )
 

@@ -16,13 +16,15 @@ from edgeage.movidius.jobs import script_path
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["pins", "pins_path", "run_pip"]
+__all__ = ["pins", "pins_path", "run_module", "run_pip"]
+
+_PINS = Path(__file__).resolve().parent / "pins"
 
 # What would make pip put things elsewhere than into the environment it runs in.
 _MISLEADING = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON", "PIP_NO_BINARY", "PIP_DRY_RUN")
 
 _DISK_FULL = (
-    "the disk is full; free 1 GB (or set EDGEAGE_CACHE to a folder on another disk, and TMPDIR "
+    "the disk is full; free 700 MB (or set EDGEAGE_CACHE to a folder on another disk, and TMPDIR "
     "for what is downloaded) and run this again"
 )
 _WRONG_HASH = (
@@ -52,7 +54,7 @@ _FAILURES = (
 
 def pins_path(name: str) -> Path:
     """Return the file of pinned versions and hashes: ``"pip"`` or ``"tools"``."""
-    return Path(__file__).resolve().parent / "pins" / f"{name}.txt"
+    return _PINS / f"{name}.txt"
 
 
 def pins(path: Path) -> list[str]:
@@ -65,8 +67,6 @@ def pins(path: Path) -> list[str]:
 def run_pip(python: Path, requirements: Path, on_line: Callable[[str], None] | None = None) -> None:
     """Install what ``requirements`` pins, wheels only and hashes checked, into ``python``'s home.
 
-    pip ends with this process, however that ends.
-
     Args:
         python: an environment's interpreter.
         requirements: exact versions, each with its hashes.
@@ -78,21 +78,39 @@ def run_pip(python: Path, requirements: Path, on_line: Callable[[str], None] | N
     arguments = ["install", "--require-hashes", "--only-binary", ":all:", "--no-deps", "--upgrade"]
     arguments += ["--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
     arguments += ["--requirement", str(requirements)]
+    status, said = run_module(python, "pip", arguments, on_line)
+    if status:
+        raise ToolchainError(f"pip could not install the Movidius tools: {_reason(said)}")
+
+
+def run_module(
+    python: Path,
+    module: str,
+    arguments: list[str],
+    on_line: Callable[[str], None] | None = None,
+) -> tuple[int, list[str]]:
+    """Run a module of an interpreter, isolated; it ends with this process, however that ends.
+
+    Returns:
+        Its exit status and the lines it said.
+
+    Raises:
+        ToolchainError: when the interpreter cannot be started.
+    """
     said: list[str] = []
-    with _pip(python, arguments) as process:
+    with _started(python, [module, *arguments]) as process:
         assert process.stdout is not None
         for line in process.stdout:
             said.append(line.rstrip())
             if on_line is not None:
                 on_line(said[-1])
-    if process.returncode:
-        raise ToolchainError(f"pip could not install the Movidius tools: {_reason(said)}")
+    return process.returncode, said
 
 
 @contextlib.contextmanager
-def _pip(python: Path, arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
-    """Start pip in a session of its own; whatever ends the block early ends it too."""
-    script = str(script_path("run_pip"))
+def _started(python: Path, arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """Start a module in a session of its own; whatever ends the block early ends all of it."""
+    script = str(script_path("run_module"))
     try:
         process = subprocess.Popen(
             [str(python), "-I", "-u", script, str(os.getpid()), *arguments],

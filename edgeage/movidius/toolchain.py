@@ -36,12 +36,19 @@ class Toolchain:
         """Return the environment variables its programs run with.
 
         ``LD_LIBRARY_PATH`` leads to libusb where the Python has the package ``libusb-package``.
-        What another OpenVINO's ``setupvars.sh`` has set is for a Python named by the user only,
-        and there it is all that is kept of ``PYTHONPATH``.
+        Settings of the Python that asks are not handed on. What another OpenVINO's
+        ``setupvars.sh`` has set is for a Python named by the user only, and there it is all that
+        is kept of ``PYTHONPATH``.
         """
-        kept = dict(os.environ)
+        kept = {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
         # The pure-Python protobuf takes minutes for a caffemodel.
         kept["PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION"] = "cpp"
+        # Nothing is written beside our scripts, which lie in edgeage's own installation.
+        kept["PYTHONDONTWRITEBYTECODE"] = "1"
+        # Paths may hold any letter even where no locale is set; Python 3.6 knows only the second.
+        kept["PYTHONUTF8"] = "1"
+        if _locale(kept) in {"", "C", "POSIX"}:
+            kept["LC_ALL"] = "C.UTF-8"
         openvino = os.environ.get("INTEL_OPENVINO_DIR", "")
         theirs = [] if self.managed else _entries("PYTHONPATH", below=openvino)
         libraries = _entries("LD_LIBRARY_PATH", without=openvino if self.managed else "")
@@ -50,6 +57,12 @@ class Toolchain:
         _set_path(kept, "PYTHONPATH", theirs)
         _set_path(kept, "LD_LIBRARY_PATH", libraries)
         return kept
+
+
+def _locale(variables: dict[str, str]) -> str:
+    """Return the name of the locale that decides on letters."""
+    names = (variables.get(name, "") for name in ("LC_ALL", "LC_CTYPE", "LANG"))
+    return next((name for name in names if name), "")
 
 
 def _entries(variable: str, *, below: str | None = None, without: str = "") -> list[str]:
@@ -72,7 +85,7 @@ def _set_path(variables: dict[str, str], name: str, folders: list[str]) -> None:
 
 def toolchain_dir() -> Path:
     """Return the folder «edgeage toolchain install» makes, which may not be there."""
-    return cache_dir() / "toolchain"
+    return cache_dir().absolute() / "toolchain"
 
 
 def installed_folder(root: Path | None = None) -> Path | None:
@@ -109,6 +122,7 @@ def find_toolchain(python: Path | None = None) -> Toolchain:
         )
     if folder := installed_folder():
         return Toolchain(folder / "bin" / "python", managed=True)
-    raise ToolchainError(
-        "the Movidius tools are not installed; install them with: edgeage toolchain install"
-    )
+    what = "are not installed"
+    if (toolchain_dir() / MANIFEST).is_file():
+        what = "have lost their Python: the one they were made with is gone, or their files are"
+    raise ToolchainError(f"the Movidius tools {what}; install them with: edgeage toolchain install")

@@ -1,6 +1,7 @@
-"""Run pip with the arguments of this program, and end when the process that started it does.
+"""Run a module with the rest of the arguments, and end when the process that asked for it does.
 
-Runs on Python 3.6 and newer, with the standard library and pip.
+Arguments: the id of that process, the module (pip, venv), its arguments. Runs on Python 3.6 and
+newer, with the standard library.
 """
 
 import ctypes
@@ -24,5 +25,6 @@ def end_with_parent(parent):
 
 if __name__ == "__main__":
     end_with_parent(int(sys.argv[1]))
-    sys.argv[:] = ["pip"] + sys.argv[2:]
-    runpy.run_module("pip", run_name="__main__", alter_sys=True)
+    module = sys.argv[2]
+    sys.argv[:] = [module] + sys.argv[3:]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
