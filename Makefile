@@ -1,6 +1,7 @@
 # make demo    install edgeage and predict age and gender of examples/test_0.png
 # make test    install everything, then ruff, mypy and pytest
 # make lint    ruff and mypy
+# make toolchain   install the Movidius tools (Linux x86-64; needs a Python 3.6 to 3.9)
 # make bench   the measurements in benchmarks/, their results files and the tables made of them
 # make clean   remove what these made
 #
@@ -15,7 +16,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 p
 TESTS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint toolchain bench clean
 
 help:
 	@sed -n 's/^# \(make\)/\1/p' Makefile
@@ -30,6 +31,9 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+toolchain: $(VENV)/.core
+	$(BIN)/edgeage toolchain install
 
 bench: $(VENV)/.dev
 	set -e; for name in dataset_build training inference import_time; do \
