@@ -143,6 +143,9 @@ def _environment() -> dict[str, str]:
     # «user = true» in pip's settings cannot be followed in an environment.
     kept["PIP_USER"] = "0"
     kept["PYTHONIOENCODING"] = "utf-8"
+    # Python 3.6 takes a path of any letters only where a locale knows them.
+    if os.environ.get("LC_ALL", "C") in {"", "C", "POSIX"}:
+        kept["LC_ALL"] = "C.UTF-8"
     return kept
 
 
