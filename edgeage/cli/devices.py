@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from edgeage.runtime.devices import Device
+    from edgeage.runtime.inventory import Device
 
 __all__ = ["command"]
 
@@ -21,7 +21,7 @@ def command(as_json: bool) -> None:
     The first column is what --device takes, or «-» for a device that cannot be used now; the lines
     below it say why.
     """
-    from edgeage.runtime.devices import list_devices
+    from edgeage.runtime.inventory import list_devices
 
     inventory = list_devices()
     if as_json:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from edgeage.doctor.finding import OK, PROBLEM, WARNING, Finding
 from edgeage.errors import EdgeageError
 from edgeage.paths import cache_dir
-from edgeage.runtime.devices import list_openvino_devices
+from edgeage.runtime.inventory import list_openvino_devices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ctypes.util
 import importlib
 import importlib.util
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgeage.doctor.finding import NOT_NEEDED, OK, PROBLEM, WARNING, Finding
-from edgeage.errors import EdgeageError, ToolchainError
-from edgeage.movidius.toolchain import Toolchain, find_toolchain
-from edgeage.runtime.devices import depthai_problem, list_oak_cameras
+from edgeage.errors import ToolchainError
+from edgeage.movidius.toolchain import PYTHON_VARIABLE, Toolchain, find_toolchain
+from edgeage.runtime.inventory import depthai_problem, list_oak_cameras
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,41 +25,42 @@ _WANT_TOOLCHAIN = {"stick", "OAK", "stick or OAK"}
 
 
 def check_toolchain(devices: Sequence[UsbDevice]) -> Iterator[Finding]:
-    """Check the Movidius tools: installed, working, and able to reach libusb."""
+    """Check the Movidius tools: installed, able to reach libusb, and working, each by trying."""
     wanted = any(device.kind in _WANT_TOOLCHAIN for device in devices)
-    missing = PROBLEM if wanted else NOT_NEEDED
     try:
         toolchain = find_toolchain()
     except ToolchainError as error:
-        yield Finding("Movidius tools", missing, str(error), _INSTALL)
+        yield Finding("Movidius tools", PROBLEM if wanted else NOT_NEEDED, str(error), _INSTALL)
         return
+    whose = "ours" if toolchain.managed else f"named by ${PYTHON_VARIABLE}"
+    yield Finding("Movidius tools", OK, f"{toolchain.python} ({whose})")
+    yield _check_libusb(toolchain, wanted=wanted)
+    for check in _tried():
+        broken = PROBLEM if wanted else WARNING
+        status = OK if check.ok else broken if check.needed else NOT_NEEDED
+        name = f"Movidius tools, {check.name.replace('_', ' ')}"
+        yield Finding(name, status, check.detail, check.remedy)
+
+
+def _tried() -> Sequence[Any]:
+    """Try the tools; each result has ``name``, ``ok``, ``detail``, ``remedy`` and ``needed``."""
     try:
-        text = _working(toolchain)
-    except EdgeageError as error:
-        remedy = f"edgeage toolchain remove\n{_INSTALL}" if toolchain.managed else ""
-        yield Finding("Movidius tools", PROBLEM if wanted else WARNING, str(error), remedy)
-        return
-    yield Finding("Movidius tools", OK, text)
-    yield _check_libusb(toolchain, missing)
+        status = importlib.import_module("edgeage.movidius.status")
+    except ModuleNotFoundError:
+        return ()
+    checks: Sequence[Any] = status.toolchain_status().checks
+    return checks
 
 
-def _working(toolchain: Toolchain) -> str:
-    """Say what the tools are, having tried them.
-
-    Raises:
-        EdgeageError: when they do not work.
-    """
-    return f"{toolchain.python} is there"
-
-
-def _check_libusb(toolchain: Toolchain, missing: str) -> Finding:
+def _check_libusb(toolchain: Toolchain, *, wanted: bool) -> Finding:
     library = ctypes.util.find_library("usb-1.0")
     if importlib.util.find_spec("edgeage.movidius.libusb") is not None:
         finder = importlib.import_module("edgeage.movidius.libusb")
         library = finder.packaged_library(toolchain.python) or library
     if library is None:
         text = "libusb-1.0.so.0 is neither beside the Movidius tools nor in the system"
-        return Finding("libusb", missing, text, "sudo apt install libusb-1.0-0")
+        status = PROBLEM if wanted else WARNING
+        return Finding("libusb", status, text, "sudo apt install libusb-1.0-0")
     return Finding("libusb", OK, str(library))
 
 

@@ -167,7 +167,7 @@ class Queues:
             self.world.on_answer()
         spec = self.network.settings["Blob"].spec
         values = np.full(spec["output"][0], 0.5)
-        values[:2] = frame.data[0] / 256, frame.data[-1] / 256
+        values[:2] = frame.data[0] / 256, frame.data[1] / 256
         return NNData(frame.number, values, DataType[spec["output_type"]])
 
 

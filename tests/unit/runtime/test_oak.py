@@ -52,17 +52,17 @@ def model(tmp_path):
 
 
 def pictures(*marks: int) -> np.ndarray:
-    """Pictures whose first byte is the mark, and whose last is 255 less it."""
+    """Pictures whose first byte is the mark, and whose second is 255 less it."""
     batch = np.full((len(marks), 3, SIDE, SIDE), 7, np.uint8)
     batch[:, 0, 0, 0] = marks
-    batch[:, -1, -1, -1] = 255 - batch[:, 0, 0, 0]
+    batch[:, 0, 0, 1] = 255 - batch[:, 0, 0, 0]
     return batch
 
 
 def marks(answer: np.ndarray) -> list[int]:
-    """The marks of the pictures that answers are for, by the first and by the last byte."""
-    first, last = answer[:, 0] * 256, answer[:, 1] * 256
-    np.testing.assert_array_equal(first + last, 255)
+    """The marks of the pictures that answers are for, by the first and by the second byte."""
+    first, second = answer[:, 0] * 256, answer[:, 1] * 256
+    np.testing.assert_array_equal(first + second, 255)
     return [int(mark) for mark in first]
 
 
