@@ -8,6 +8,7 @@ import re
 import shlex
 import sys
 from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from edgeage.doctor.finding import OK, PROBLEM, WARNING, Finding
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_cache", "check_models", "check_openvino", "check_packages", "check_python"]
 
+_MODULES = {"opencv-python": "cv2", "pillow": "PIL", "protobuf": "google.protobuf"}
 _REINSTALL = "python -m pip install --force-reinstall edgeage"
 
 
@@ -46,12 +48,15 @@ def check_packages() -> Finding:
         return Finding(
             "edgeage", WARNING, "runs from a folder it is not installed from", "pip install -e ."
         )
-    found, missing = [], []
+    found: list[str] = []
+    missing: list[str] = []
     for name in names:
         try:
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError:
-            missing.append(name)
+            # For example opencv-python-headless instead of opencv-python.
+            there = find_spec(_MODULES.get(name, name)) is not None
+            (found if there else missing).append(name)
     if missing:
         return Finding(
             "edgeage",

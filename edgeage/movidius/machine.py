@@ -99,6 +99,14 @@ class Machine:
         line = content.replace(b"\0", b"").split(b"\n")[0]
         return line.decode("utf-8", "replace").strip()
 
+    def exists(self, path: Path) -> bool:
+        """Whether something is there that this user can look at."""
+        try:
+            path.stat()
+        except OSError:
+            return False
+        return True
+
     def entries(self, path: Path) -> list[Path]:
         """Return a folder's entries, sorted by name; empty when it cannot be read."""
         try:
@@ -109,7 +117,7 @@ class Machine:
     def container(self) -> str | None:
         """Name the kind of container this is, or return None."""
         for name, kind in ((".dockerenv", "docker"), ("run/.containerenv", "podman")):
-            if self.path(name).exists():
+            if self.exists(self.path(name)):
                 return kind
         if named := self.text(self.path("run/systemd/container")):
             return named

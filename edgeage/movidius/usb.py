@@ -146,8 +146,8 @@ class UsbDevice:
 
 
 def usb_is_visible(machine: Machine) -> bool:
-    """Whether USB devices can be listed: sysfs' folder of them is there and can be read."""
-    return machine.shows_usb and _folder(machine).is_dir()
+    """Whether USB devices can be listed: sysfs' folder of them is there, and a controller in it."""
+    return machine.shows_usb and bool(machine.entries(_folder(machine)))
 
 
 def scan(machine: Machine) -> list[UsbDevice]:
@@ -186,7 +186,7 @@ def _read(machine: Machine, folder: Path) -> UsbDevice:
         usb3_port=_usb3_port(machine, folder),
         node=node,
         open_errno=machine.open_error(node) if node is not None else None,
-        claimed=_is_claimed(folder),
+        claimed=_is_claimed(machine, folder),
     )
 
 
@@ -196,12 +196,14 @@ def _usb3_port(machine: Machine, folder: Path) -> bool | None:
     if speed is not None and speed >= _SUPER_SPEED_MBPS:
         return True
     port = folder / "port"
-    return (port / "peer").exists() if port.exists() else None
+    return machine.exists(port / "peer") if machine.exists(port) else None
 
 
-def _is_claimed(folder: Path) -> bool:
+def _is_claimed(machine: Machine, folder: Path) -> bool:
     """Whether a program holds an interface: the kernel then shows ``usbfs`` as its driver."""
-    for interface in folder.parent.glob(f"{folder.name}:*"):
+    for interface in machine.entries(folder.parent):
+        if not interface.name.startswith(f"{folder.name}:"):
+            continue
         try:
             driver = (interface / "driver").readlink().name
         except OSError:

@@ -44,8 +44,19 @@ def test_a_package_that_is_missing(missing, status, remedy, monkeypatch):
         return "1.0"
 
     monkeypatch.setattr(software, "version", without)
+    monkeypatch.setattr(software, "find_spec", lambda name: None)
     finding = software.check_packages()
     assert (finding.status, finding.remedy) == (status, remedy)
+
+
+def test_a_package_that_another_one_brings(monkeypatch):
+    def without(name):
+        if name == "opencv-python":
+            raise PackageNotFoundError(name)
+        return "1.0"
+
+    monkeypatch.setattr(software, "version", without)
+    assert software.check_packages().status == OK
 
 
 def test_openvino_and_its_devices():
