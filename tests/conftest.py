@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import tarfile
 from pathlib import Path
@@ -184,3 +185,81 @@ def compiled_models(trained_models: Path, tmp_path_factory: pytest.TempPathFacto
         trained = find_model(trained_models / f"{name}.caffemodel")
         compile_model(trained, folder, precision="FP32")
     return folder
+
+
+class FakeMachine:
+    """A made-up machine below a folder: sysfs, device nodes, udev rules, processes.
+
+    ``refuse`` says with which errno opening a node fails; it is asked instead of the kernel, so
+    the tests do the same as root and as anybody else.
+    """
+
+    def __init__(self, root: Path) -> None:
+        from edgeage.movidius.machine import Machine
+
+        self.refuse: dict[str, int] = {}
+        self.before_open: Callable[[], None] | None = None
+        self.root = root
+        self.machine = Machine(root, "linux", self._open_error, groups=("users",), is_root=False)
+        self.write("sys/bus/usb/devices/usb1/idVendor", "1d6b")
+
+    def plug(
+        self,
+        product_id: str,
+        port: str = "1-2",
+        *,
+        address: int = 4,
+        peer: bool = True,
+        **others: str,
+    ) -> Path:
+        """Plug a Movidius device in and return its folder in sysfs."""
+        bus = int(port.partition("-")[0])
+        names = {"f63b": "VSC Loopback Device", "f63c": "Luxonis Bootloader"}
+        values = {
+            "idVendor": "03e7", "idProduct": product_id, "busnum": str(bus), "devnum": str(address),
+            "speed": "480", "product": names.get(product_id, "Movidius MyriadX"),
+            "serial": "03e72485", **others,
+        }  # fmt: skip
+        for name, value in values.items():
+            self.write(f"sys/bus/usb/devices/{port}/{name}", f"{value}\n")
+        place = self.path(f"sys/bus/usb/devices/{port}/port")
+        place.mkdir()
+        if peer:
+            (place / "peer").mkdir()
+        self.path(f"sys/bus/usb/devices/{port}:1.0").mkdir()
+        self.write(f"dev/bus/usb/{bus:03}/{address:03}", "")
+        return place.parent
+
+    def claim(self, port: str = "1-2", driver: str = "usbfs") -> None:
+        """Let a program hold the device's interface."""
+        link = self.path(f"sys/bus/usb/devices/{port}:1.0/driver")
+        link.symlink_to(f"../../../../bus/usb/drivers/{driver}")
+
+    def hold(self, node: str, process: int, name: str) -> None:
+        """Make a process that has a node open."""
+        self.write(f"proc/{process}/comm", f"{name}\n")
+        self.path(f"proc/{process}/fd").mkdir()
+        self.path(f"proc/{process}/fd/5").symlink_to(self.path(node))
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        """Write a file."""
+        path = self.path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def path(self, name: str) -> Path:
+        """Return where a file of the made-up machine is."""
+        return self.root / name
+
+    def _open_error(self, node: Path) -> int | None:
+        if self.before_open:
+            self.before_open()
+        name = "/".join(node.parts[-2:])
+        return self.refuse.get(name) or (None if node.exists() else errno.ENOENT)
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> FakeMachine:
+    """A made-up machine with one USB controller and nothing plugged in."""
+    return FakeMachine(tmp_path / "machine")

@@ -17,6 +17,8 @@ __all__ = ["cli", "main"]
 _COMMANDS = {
     "compile": ("compile", "Compile trained networks for a device."),
     "dataset": ("dataset", "Build data sets and their mean from published archives."),
+    "devices": ("devices", "List what can run a network here."),
+    "doctor": ("doctor", "Check this machine and say how to mend it."),
     "infer": ("infer", "Predict age and gender of pictures."),
     "test": ("test", "Score a network on the test set."),
     "toolchain": ("toolchain", "Install, try and remove the Movidius tools."),
