@@ -18,6 +18,7 @@ _COMMANDS = {
     "compile": ("compile", "Compile trained networks for a device."),
     "dataset": ("dataset", "Build data sets and their mean from published archives."),
     "infer": ("infer", "Predict age and gender of pictures."),
+    "inspect": ("inspect", "Say what a file is: weights, IR, blob, mean, data set."),
     "test": ("test", "Score a network on the test set."),
     "train": ("train", "Train a network."),
 }
