@@ -48,7 +48,7 @@ def build_graph(
         ModelError: when layers, weights and shapes do not fit together.
     """
     import openvino as ov
-    from openvino import opset13 as ops
+    from openvino import opset1 as ops
 
     name, input_hw = input_blob(net)
     pixels = ops.parameter([1, 3, *input_hw], np.uint8, name=name)
@@ -90,7 +90,7 @@ def input_blob(net: Any) -> tuple[str, tuple[int, int]]:
 def _normalised(
     pixels: Any, input_hw: tuple[int, int], mean: np.ndarray | None, scale: float
 ) -> Value:
-    from openvino import opset13 as ops
+    from openvino import opset1 as ops
 
     value = ops.convert(pixels, "f32", name="pixels").output(0)
     if mean is not None:
