@@ -34,7 +34,7 @@ def describe_blob(path: Path) -> Finding:
     notes = []
     if start:
         line = head[:start].decode("utf-8", "replace")
-        facts["cache_line"] = dict(re.findall(r'(\w+)="([^"]*)"', line))
+        facts["cache_line"] = dict(re.findall(r'(\w+)="([^"]*)"', line.partition("?>")[2] or line))
         notes.append(
             f"the blob begins at byte {start}, behind the line OpenVINO's cache puts in front; "
             "other tools read it without those bytes only"

@@ -23,6 +23,8 @@ _READERS = {
 # The newest operation set of the releases that still drive a stick («Available Operations Sets»
 # of OpenVINO's documentation).
 _OPSETS = {"2021.4": 7, "2022.3": 10}
+# Of Model Optimizer's four dozen options, those that change what a network answers.
+_TELLING_OPTIONS = ("data_type", "mean_values", "scale_values", "reverse_input_channels")
 _OLD_NAMES = {"FP32": "f32", "FP16": "f16", "I64": "i64", "I32": "i32", "U8": "u8", "I8": "i8"}
 
 
@@ -38,7 +40,8 @@ class IRText:
         ports: (layer id, port id) → ``precision``, ``names`` and ``dims``.
         edges: (layer id, port id) of an input → of the output that feeds it.
         stored: element type, offset and size in bytes of every constant in the ``.bin``.
-        info: the values under ``rt_info`` and ``meta_data`` by their names joined by ``/``.
+        info: the values under ``rt_info`` and ``meta_data`` by their names joined by ``/``; of
+            Model Optimizer's options only those that change the answers.
         preprocess: whether there is a ``pre-process`` section.
     """
 
@@ -103,6 +106,8 @@ class _Reader:
 
     def _info(self, names: tuple[str, ...], given: dict[str, str]) -> None:
         if "layer" in names or "value" not in given:
+            return
+        if "cli_parameters" in names and names[-1] not in _TELLING_OPTIONS:
             return
         own = names[2:-1] if names[-1] == "info" else names[2:]
         self.ir.info["/".join([*own, *([given["name"]] if "name" in given else [])])] = given[
