@@ -14,7 +14,7 @@ from edgeage.runtime.openvino import MEAN_NODE, graph_mean, translated
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["build_graph", "input_blob"]
+__all__ = ["build_graph", "build_layer", "input_blob"]
 
 
 def build_graph(
@@ -52,10 +52,11 @@ def build_graph(
 
     name, input_hw = input_blob(net)
     pixels = ops.parameter([1, 3, *input_hw], np.uint8, name=name)
-    blobs = {name: _normalised(pixels, input_hw, mean, scale)}
+    blobs: dict[str, Value] = {name: _normalised(pixels, input_hw, mean, scale)}
     for layer in net.layer:
         if layer.type != "Input":
-            _add_layer(layer, blobs, weights.get(layer.name, []), half)
+            arrays = weights.get(layer.name, [])
+            blobs[layer.top[0]] = build_layer(layer, blobs, arrays, half=half)
     if output_name not in blobs:
         raise ModelError(
             f"{net.name or 'the network'} has no blob «{output_name}»"
@@ -101,7 +102,24 @@ def _normalised(
     return value
 
 
-def _add_layer(layer: Any, blobs: dict[str, Value], arrays: list[np.ndarray], half: bool) -> None:
+def build_layer(
+    layer: Any, blobs: Mapping[str, Value], arrays: list[np.ndarray], *, half: bool = False
+) -> Value:
+    """Build the nodes of one layer.
+
+    Args:
+        layer: its ``LayerParameter``.
+        blobs: the values so far, by blob name; its bottoms must be among them.
+        arrays: what it learned, float32.
+        half: store weights in half precision.
+
+    Returns:
+        Its only top, whose node bears the layer's name.
+
+    Raises:
+        UnsupportedLayerError: for a layer type or setting that is not implemented.
+        ModelError: when layer, weights and shapes do not fit together.
+    """
     build = LAYERS.get(layer.type)
     if build is None:
         raise UnsupportedLayerError(
@@ -119,4 +137,4 @@ def _add_layer(layer: Any, blobs: dict[str, Value], arrays: list[np.ndarray], ha
         value = build(parts)
     if all(value is not given for given in parts.inputs):
         value.get_node().set_friendly_name(layer.name)
-    blobs[layer.top[0]] = value
+    return value

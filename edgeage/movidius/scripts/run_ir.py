@@ -41,9 +41,9 @@ def answer(request, arrays):
 def open_network():
     """Return the function that opens a network with the API this Python has."""
     for open_with, module in (
-        (open_inference_engine, "openvino.inference_engine"),
         (open_runtime, "openvino.runtime"),
         (open_runtime, "openvino"),
+        (open_inference_engine, "openvino.inference_engine"),
     ):
         try:
             found = importlib.import_module(module)
