@@ -21,6 +21,7 @@ _COMMANDS = {
     "inspect": ("inspect", "Say what a file is: weights, IR, blob, mean, data set."),
     "test": ("test", "Score a network on the test set."),
     "train": ("train", "Train a network."),
+    "verify": ("verify", "Compare a network in every engine, layer by layer."),
 }
 
 
