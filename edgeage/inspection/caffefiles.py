@@ -78,7 +78,7 @@ def describe_prototxt(path: Path) -> Finding:
 
 def _reached(message: str, path: Path) -> tuple[int, ...]:
     place = message.removeprefix(f"{path}:").split(": ")[0].split(":")
-    return tuple(int(part) for part in place if part.isdecimal())
+    return (*(int(part) for part in place if part.isdecimal()), "did you mean" in message)
 
 
 def _net(path: Path, net: Any) -> Finding:
