@@ -28,7 +28,8 @@ def build_graph(
 ) -> Any:
     """Build the graph of a deploy network.
 
-    Nodes carry the names of the Caffe layers and tensors those of the Caffe blobs.
+    Nodes carry the names of the Caffe layers and tensors those of the Caffe blobs. All of them
+    are of OpenVINO's first operation set, which every version reads.
 
     Args:
         net: the deploy ``NetParameter`` (:func:`edgeage.caffe.read_net`), with one Input layer.
@@ -65,7 +66,16 @@ def build_graph(
     answer = blobs[output_name]
     answer.get_tensor().set_names({output_name})
     pixels.output(0).get_tensor().set_names({name})
-    return ov.Model([ops.result(answer, name=f"{output_name}/result")], [pixels], net.name)
+    graph = ov.Model([ops.result(answer, name=f"{output_name}/result")], [pixels], net.name)
+    _name_the_rest(graph)
+    return graph
+
+
+def _name_the_rest(graph: Any) -> None:
+    """Name the nodes OpenVINO numbers itself, so that the same network is always the same file."""
+    for place, node in enumerate(graph.get_ordered_ops()):
+        if node.get_friendly_name() == node.get_name():
+            node.set_friendly_name(f"{node.get_type_name().lower()}/{place}")
 
 
 def input_blob(net: Any) -> tuple[str, tuple[int, int]]:

@@ -185,4 +185,5 @@ def _square_sums(layer: Any, values: np.ndarray) -> np.ndarray:
         return sums
     padded = np.pad(squares, ((0, 0), (size // 2 + 1, size // 2), (0, 0), (0, 0)))
     running = np.cumsum(padded, axis=1)
-    return running[:, size:] - running[:, :-size]
+    windows: np.ndarray = running[:, size:] - running[:, :-size]
+    return windows

@@ -11,8 +11,9 @@ import pytest
 from edgeage import caffe
 from edgeage.compiler import compile as compile_module
 from edgeage.compiler import compile_model, find_model
-from edgeage.compiler.parity import parity_pictures, reference_answers
+from edgeage.compiler.parity import parity_pictures
 from edgeage.compiler.profiles import read_profile
+from edgeage.compiler.references import reference_answers
 from edgeage.errors import EdgeageError, ImageError, ModelError, ParityError
 from edgeage.manifest import Manifest
 from edgeage.runtime.openvino import OpenVINOBackend
