@@ -133,16 +133,14 @@ class _IREngine(Engine):
 
 def _write_old_ir(subject: Subject, folder: Path) -> tuple[Path, Path]:
     """Write the trained network as IR version 10, which every release since 2020 reads."""
-    from openvino.passes import Manager, Serialize
+    import openvino as ov
 
     from edgeage.verification.graphs import HalfWeightsEngine
 
     xml, weights = folder / "v10.xml", folder / "v10.bin"
     if not xml.is_file():
         graph = HalfWeightsEngine(subject, folder).graph()
-        passes = Manager()
-        passes.register_pass(Serialize(str(xml), str(weights), "IR_V10"))
-        passes.run_passes(graph)
+        ov.serialize(graph, xml, weights, "IR_V10")
     return xml, weights
 
 
