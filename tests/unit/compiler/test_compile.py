@@ -158,9 +158,9 @@ class TestParityPictures:
                 writer.put("x", pixels, number % 9)
         for data in (tmp_path, lmdb):
             pictures = parity_pictures(data, trained.manifest.input, "age")
-            assert pictures.origin == "50 pictures of age_test_lmdb"
+            assert pictures.origin == "100 pictures of age_test_lmdb"
             assert pictures.batch[0, 0, 0, 0] == 0
-            assert pictures.batch[-1, 0, 0, 0] == 117
+            assert pictures.batch[-1, 0, 0, 0] == 118
 
     def test_the_sample_is_varied(self, trained):
         batch = parity_pictures(None, trained.manifest.input, "age").batch
