@@ -136,8 +136,8 @@ class TestCompileBlob:
     SAID = (
         (
             (
-                "Cannot load library 'libmyriadPlugin.so': libusb-1.0.so.0: cannot open shared object "
-                "file: No such file or directory"
+                "Cannot load library 'libmyriadPlugin.so': libusb-1.0.so.0: cannot open shared "
+                "object file: No such file or directory"
             ),
             "libusb",
             "cannot load libusb-1.0.so.0",
@@ -149,7 +149,7 @@ class TestCompileBlob:
         ),
         (
             (
-                '[ GENERAL_ERROR ] \n/home/x/graph_transformer.cpp:113 Cannot allocate "32" shaves: '
+                '[ GENERAL_ERROR ] \n/home/x/graph.cpp:113 Cannot allocate "32" shaves: '
                 "only 16 is available"
             ),
             "memory",
