@@ -124,8 +124,10 @@ def _lines(compiled: Manifest) -> list[str]:
 
 
 def _blob_line(blob: dict[str, Any]) -> str:
+    kilobytes = blob["size"] / 1e3
+    size = f"{kilobytes / 1e3:.1f} MB" if kilobytes >= 1e3 else f"{kilobytes:.1f} kB"
     return (
-        f"  blob: {blob['size'] / 1e6:.1f} MB, {blob['stages']} stages, {blob['shaves']} SHAVEs, "
+        f"  blob: {size}, {blob['stages']} stages, {blob['shaves']} SHAVEs, "
         f"{blob['cmx_slices']} CMX slices, {'with' if blob['has_hw'] else 'no'} hardware stages, "
         f"{blob['input_bytes']} bytes in, {blob['output_bytes']} bytes out"
     )
