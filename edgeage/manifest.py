@@ -44,6 +44,8 @@ class Manifest:
         precision: ``"FP32"``, ``"FP16"`` or ``"INT8"``.
         options: what the runtime is told when it opens the device, in its own words.
         tools: name and version of each tool that had a part in it.
+        blob: what the header of the blob for a Myriad X says, and the options it was compiled
+            with; empty without a blob.
         parity: how far the compiled network is from the trained one, and on what it was measured.
         folder: where the manifest was read from; not stored.
     """
@@ -61,6 +63,7 @@ class Manifest:
     precision: str = "FP32"
     options: dict[str, str] = dataclasses.field(default_factory=dict)
     tools: dict[str, str] = dataclasses.field(default_factory=dict)
+    blob: dict[str, Any] = dataclasses.field(default_factory=dict)
     parity: dict[str, Any] = dataclasses.field(default_factory=dict)
     folder: Path = dataclasses.field(default=Path(), compare=False)
 

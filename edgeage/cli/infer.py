@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from edgeage.cli.talk import talk
 from edgeage.errors import ImageError, UsageError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def command(
     targets = _targets(save, sources, overwrite=overwrite)
     documents, failed = [], False
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_talk())
+        stack.enter_context(talk())
         predictor = None
         if any(isinstance(source, Path) for source in sources):
             predictor = stack.enter_context(Predictor(models, device, fallback=fallback, mean=mean))
@@ -186,24 +186,3 @@ def _draw(result: PictureResult, target: Path) -> None:
     from edgeage.images import read_image
 
     write_image(target, draw_faces(read_image(Path(result.image)), result.faces))
-
-
-@contextlib.contextmanager
-def _talk() -> Iterator[None]:
-    """Show the library's log on stderr while a command runs."""
-    logger = logging.getLogger("edgeage")
-    handler, level, propagate = _Echo(), logger.level, logger.propagate
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
-        logger.propagate = propagate
-
-
-class _Echo(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        click.echo(record.getMessage(), err=True)

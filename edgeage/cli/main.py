@@ -20,9 +20,11 @@ _COMMANDS = {
     "devices": ("devices", "List what can run a network here."),
     "doctor": ("doctor", "Check this machine and say how to mend it."),
     "infer": ("infer", "Predict age and gender of pictures."),
+    "inspect": ("inspect", "Say what a file is: weights, IR, blob, mean, data set."),
     "test": ("test", "Score a network on the test set."),
     "toolchain": ("toolchain", "Install, try and remove the Movidius tools."),
     "train": ("train", "Train a network."),
+    "verify": ("verify", "Compare a network in every engine, layer by layer."),
 }
 
 

@@ -8,9 +8,11 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from edgeage.compiler.graph import build_graph
-from edgeage.compiler.parity import check_parity, parity_pictures
+from edgeage.compiler.movidius import check_and_add_blob
+from edgeage.compiler.parity import Pictures, check_parity, parity_pictures
 from edgeage.compiler.profiles import Profile, read_profile
-from edgeage.errors import ModelError
+from edgeage.errors import ModelError, UsageError
+from edgeage.movidius.toolchain import find_toolchain
 from edgeage.paths import atomic_dir, sha256_file
 from edgeage.runtime.openvino import OpenVINOBackend
 
@@ -31,6 +33,9 @@ def compile_model(
     precision: str = "FP16",
     data: Path | None = None,
     overwrite: bool = False,
+    shaves: int | None = None,
+    cmx_slices: int | None = None,
+    hw: bool | None = None,
 ) -> Manifest:
     """Compile a trained network into ``folder / NAME`` after proving that it still agrees.
 
@@ -38,31 +43,71 @@ def compile_model(
         trained: what to compile; see :func:`edgeage.compiler.find_model`.
         folder: where the compiled model's own folder appears, whole or not at all.
         target: a target with a profile under ``compile/``.
-        precision: ``"FP32"`` or ``"FP16"``.
+        precision: ``"FP32"`` or ``"FP16"``, as far as the target's profile has them.
         data: pictures for the parity check; see :func:`edgeage.compiler.parity.parity_pictures`.
         overwrite: replace a compiled model of that name.
+        shaves: for a Myriad X, instead of the profile's; see
+            :class:`edgeage.movidius.blobs.BlobOptions`.
+        cmx_slices: likewise.
+        hw: likewise.
 
     Returns:
         The compiled model's manifest, in place.
 
     Raises:
-        UsageError: for an unknown target or precision.
+        UsageError: for an unknown target or precision, or options of a blob that are out of
+            range or for a target without one.
         ModelError: when the network, its weights and its labels do not fit together.
         ParityError: when the compiled network is further from the trained one than the profile
             allows; nothing is written then.
+        ToolchainError: when a blob is wanted and the Movidius tools are missing or fail.
         EdgeageError: when the folder is not empty and not ``overwrite``.
     """
-    profile = read_profile(target, precision)
+    profile = chosen_profile(target, precision, shaves=shaves, cmx_slices=cmx_slices, hw=hw)
+    toolchain = None if profile.blob is None else find_toolchain()
     manifest = trained.manifest
     place = folder / manifest.name
     with atomic_dir(place, overwrite=overwrite) as temporary:
         pictures = parity_pictures(data, manifest.input, manifest.task)
         compiled = _write(_graph(trained, profile), trained, profile, temporary)
-        with contextlib.closing(OpenVINOBackend(profile.device).load(compiled)) as session:
-            figures = check_parity(trained, session.infer, pictures, profile)
-        compiled = dataclasses.replace(compiled, parity=figures)
+        if toolchain is None:
+            compiled = _checked(trained, compiled, pictures, profile)
+        else:
+            compiled = check_and_add_blob(trained, compiled, pictures, profile, toolchain)
         compiled.write(temporary / "model.json")
     return dataclasses.replace(compiled, folder=place)
+
+
+def chosen_profile(
+    target: str,
+    precision: str,
+    *,
+    shaves: int | None = None,
+    cmx_slices: int | None = None,
+    hw: bool | None = None,
+) -> Profile:
+    """Read a profile and put the user's choices of how a blob is compiled into it.
+
+    Raises:
+        UsageError: as :func:`compile_model`.
+    """
+    profile = read_profile(target, precision)
+    if shaves is cmx_slices is hw is None:
+        return profile
+    if profile.blob is None:
+        raise UsageError(
+            f"SHAVEs, CMX slices and hardware stages are of a Myriad X; target {profile.target} "
+            "has none"
+        )
+    return dataclasses.replace(profile, blob=profile.blob.chosen(shaves, cmx_slices, hw))
+
+
+def _checked(
+    trained: TrainedModel, compiled: Manifest, pictures: Pictures, profile: Profile
+) -> Manifest:
+    with contextlib.closing(OpenVINOBackend(profile.device).load(compiled)) as session:
+        figures = check_parity(trained, session.infer, pictures, profile)
+    return dataclasses.replace(compiled, parity=figures)
 
 
 def _graph(trained: TrainedModel, profile: Profile) -> Any:
@@ -115,7 +160,8 @@ def _write(graph: Any, trained: TrainedModel, profile: Profile, folder: Path) ->
     from edgeage import caffe
 
     name = trained.manifest.name
-    ov.save_model(graph, folder / f"{name}.xml", compress_to_fp16=False)
+    # The version of the format that every OpenVINO since 2020.4 reads.
+    ov.serialize(graph, folder / f"{name}.xml", folder / f"{name}.bin", "IR_V10")
     files = {"ir_xml": f"{name}.xml", "ir_bin": f"{name}.bin"}
     if trained.mean is not None:
         files["mean"] = "mean.npy"

@@ -14,7 +14,7 @@ from edgeage.runtime.openvino import MEAN_NODE, graph_mean, translated
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["build_graph", "input_blob"]
+__all__ = ["build_graph", "build_layer", "input_blob"]
 
 
 def build_graph(
@@ -28,7 +28,8 @@ def build_graph(
 ) -> Any:
     """Build the graph of a deploy network.
 
-    Nodes carry the names of the Caffe layers and tensors those of the Caffe blobs.
+    Nodes carry the names of the Caffe layers and tensors those of the Caffe blobs. All of them
+    are of OpenVINO's first operation set, which every version reads.
 
     Args:
         net: the deploy ``NetParameter`` (:func:`edgeage.caffe.read_net`), with one Input layer.
@@ -48,14 +49,15 @@ def build_graph(
         ModelError: when layers, weights and shapes do not fit together.
     """
     import openvino as ov
-    from openvino import opset13 as ops
+    from openvino import opset1 as ops
 
     name, input_hw = input_blob(net)
     pixels = ops.parameter([1, 3, *input_hw], np.uint8, name=name)
-    blobs = {name: _normalised(pixels, input_hw, mean, scale)}
+    blobs: dict[str, Value] = {name: _normalised(pixels, input_hw, mean, scale)}
     for layer in net.layer:
         if layer.type != "Input":
-            _add_layer(layer, blobs, weights.get(layer.name, []), half)
+            arrays = weights.get(layer.name, [])
+            blobs[layer.top[0]] = build_layer(layer, blobs, arrays, half=half)
     if output_name not in blobs:
         raise ModelError(
             f"{net.name or 'the network'} has no blob «{output_name}»"
@@ -64,7 +66,16 @@ def build_graph(
     answer = blobs[output_name]
     answer.get_tensor().set_names({output_name})
     pixels.output(0).get_tensor().set_names({name})
-    return ov.Model([ops.result(answer, name=f"{output_name}/result")], [pixels], net.name)
+    graph = ov.Model([ops.result(answer, name=f"{output_name}/result")], [pixels], net.name)
+    _name_the_rest(graph)
+    return graph
+
+
+def _name_the_rest(graph: Any) -> None:
+    """Name the nodes OpenVINO numbers itself, so that the same network is always the same file."""
+    for place, node in enumerate(graph.get_ordered_ops()):
+        if node.get_friendly_name() == node.get_name():
+            node.set_friendly_name(f"{node.get_type_name().lower()}/{place}")
 
 
 def input_blob(net: Any) -> tuple[str, tuple[int, int]]:
@@ -90,7 +101,7 @@ def input_blob(net: Any) -> tuple[str, tuple[int, int]]:
 def _normalised(
     pixels: Any, input_hw: tuple[int, int], mean: np.ndarray | None, scale: float
 ) -> Value:
-    from openvino import opset13 as ops
+    from openvino import opset1 as ops
 
     value = ops.convert(pixels, "f32", name="pixels").output(0)
     if mean is not None:
@@ -101,7 +112,24 @@ def _normalised(
     return value
 
 
-def _add_layer(layer: Any, blobs: dict[str, Value], arrays: list[np.ndarray], half: bool) -> None:
+def build_layer(
+    layer: Any, blobs: Mapping[str, Value], arrays: list[np.ndarray], *, half: bool = False
+) -> Value:
+    """Build the nodes of one layer.
+
+    Args:
+        layer: its ``LayerParameter``.
+        blobs: the values so far, by blob name; its bottoms must be among them.
+        arrays: what it learned, float32.
+        half: store weights in half precision.
+
+    Returns:
+        Its only top, whose node bears the layer's name.
+
+    Raises:
+        UnsupportedLayerError: for a layer type or setting that is not implemented.
+        ModelError: when layer, weights and shapes do not fit together.
+    """
     build = LAYERS.get(layer.type)
     if build is None:
         raise UnsupportedLayerError(
@@ -119,4 +147,4 @@ def _add_layer(layer: Any, blobs: dict[str, Value], arrays: list[np.ndarray], ha
         value = build(parts)
     if all(value is not given for given in parts.inputs):
         value.get_node().set_friendly_name(layer.name)
-    blobs[layer.top[0]] = value
+    return value

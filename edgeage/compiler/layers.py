@@ -18,9 +18,9 @@ LayerBuilder = Callable[[Parts], Value]
 
 
 def _ops() -> Any:
-    from openvino import opset13
+    from openvino import opset1
 
-    return opset13
+    return opset1
 
 
 def _spatial(parts: Parts, field: str, prefix: str, default: int) -> list[int]:

@@ -1,8 +1,4 @@
-"""Check that a compiled network answers as the trained one does.
-
-The trained network is run by OpenCV's own Caffe importer (``cv2.dnn``), which shares no code
-with the compiler, on ``(pixel − mean) · scale`` in float32.
-"""
+"""Check that a compiled network answers as the trained one does, on the same pictures."""
 
 from __future__ import annotations
 
@@ -11,8 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from edgeage.errors import ModelError, ParityError
-from edgeage.inputspec import InputSpec, center_crop
+from edgeage.compiler.references import Reference, opencv_reference
+from edgeage.errors import ParityError
 from edgeage.paths import data_dir
 
 if TYPE_CHECKING:
@@ -21,10 +17,11 @@ if TYPE_CHECKING:
 
     from edgeage.compiler.profiles import Profile
     from edgeage.compiler.sources import TrainedModel
+    from edgeage.inputspec import InputSpec
 
-__all__ = ["MAX_PICTURES", "Pictures", "check_parity", "parity_pictures", "reference_answers"]
+__all__ = ["MAX_PICTURES", "Pictures", "check_parity", "parity_pictures", "rounded"]
 
-MAX_PICTURES = 50
+MAX_PICTURES = 100
 """Most pictures a parity check looks at."""
 
 _SAMPLE = "test_0.png"
@@ -49,6 +46,7 @@ def check_parity(
     infer: Callable[[np.ndarray], np.ndarray],
     pictures: Pictures,
     profile: Profile,
+    reference: Reference | None = None,
 ) -> dict[str, object]:
     """Compare a compiled network with the trained one.
 
@@ -57,6 +55,7 @@ def check_parity(
         infer: the compiled one: uint8 (n, 3, height, width) → float32 (n, labels).
         pictures: what to compare them on.
         profile: its tolerances decide.
+        reference: the trained network's answers; None asks OpenCV.
 
     Returns:
         The figures for the manifest: ``reference``, ``pictures``, ``origin``,
@@ -67,10 +66,9 @@ def check_parity(
         ModelError: when OpenCV cannot run the trained network, or the output is no probabilities.
         ParityError: when the difference is beyond the profile's tolerances.
     """
-    import cv2
-
     name = trained.manifest.name
-    expected = reference_answers(trained, pictures.batch)
+    reference = reference or opencv_reference(trained, pictures.batch)
+    expected = reference.answers
     found = infer(pictures.batch)
     if found.shape != expected.shape:
         raise ParityError(
@@ -79,11 +77,11 @@ def check_parity(
         )
     difference = np.abs(found.astype(np.float64) - expected)
     figures = {
-        "reference": f"cv2.dnn {cv2.__version__}",
+        "reference": reference.engine,
         "pictures": len(pictures.batch),
         "origin": pictures.origin,
-        "max_difference": _rounded(difference.max()),
-        "mean_difference": _rounded(difference.mean()),
+        "max_difference": rounded(difference.max()),
+        "mean_difference": rounded(difference.mean()),
         "changed_decisions": int((found.argmax(axis=1) != expected.argmax(axis=1)).sum()),
         "max_allowed": profile.max_difference,
         "mean_allowed": profile.mean_difference,
@@ -99,44 +97,6 @@ def check_parity(
             f"{profile.mean_difference:g}) is allowed; nothing was written"
         )
     return figures
-
-
-def reference_answers(trained: TrainedModel, batch: np.ndarray) -> np.ndarray:
-    """Run the trained network with OpenCV.
-
-    Args:
-        trained: the trained network.
-        batch: uint8 of shape (n, 3, height, width), BGR.
-
-    Returns:
-        float32 probabilities of shape (n, labels).
-
-    Raises:
-        ModelError: when OpenCV cannot read or run it, or a row does not sum to 1.
-    """
-    import cv2
-
-    manifest = trained.manifest
-    mean = np.float32(0)
-    if trained.mean is not None:
-        mean = _cut(trained.mean, manifest.input.input_hw)
-    rows = []
-    try:
-        net = cv2.dnn.readNetFromCaffe(str(trained.prototxt), str(trained.caffemodel))
-        for pixels in batch:
-            net.setInput(((pixels - mean) * np.float32(manifest.input.scale))[None].astype("f4"))
-            rows.append(net.forward(manifest.output_name).reshape(-1).copy())
-    except cv2.error as error:
-        reason = " ".join(str(error).split())
-        raise ModelError(f"OpenCV cannot run {trained.caffemodel}: {reason}") from None
-    answers: np.ndarray = np.stack(rows)
-    labels = len(manifest.labels)
-    if answers.shape[1] != labels or not np.allclose(answers.sum(axis=1), 1, atol=1e-3):
-        raise ModelError(
-            f"blob «{manifest.output_name}» of {trained.prototxt} is not {labels} probabilities; "
-            f"expected a Softmax over the {labels} labels of task «{manifest.task}»"
-        )
-    return answers
 
 
 def parity_pictures(data: Path | None, spec: InputSpec, task: str) -> Pictures:
@@ -206,9 +166,6 @@ def _spread(items: Sequence[_T]) -> list[_T]:
     return [items[place * len(items) // count] for place in range(count)]
 
 
-def _cut(mean: np.ndarray, input_hw: tuple[int, int]) -> np.ndarray:
-    return center_crop(mean, input_hw) if mean.ndim == 3 else mean.reshape(3, 1, 1)
-
-
-def _rounded(value: float) -> float:
+def rounded(value: float) -> float:
+    """Round a figure to the three digits that say something."""
     return float(f"{value:.3g}")

@@ -88,7 +88,7 @@ class Parts:
         Raises:
             ModelError: when it holds NaN, infinity, or more than half precision can.
         """
-        from openvino import opset13 as ops
+        from openvino import opset1 as ops
 
         peak = float(np.abs(array).max(initial=0.0))
         if not np.isfinite(peak):

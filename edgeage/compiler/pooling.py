@@ -98,12 +98,11 @@ def _axes(parts: Parts) -> tuple[PoolAxis, PoolAxis]:
 
 
 def _max_pool(parts: Parts, axes: tuple[PoolAxis, PoolAxis]) -> Value:
-    from openvino import opset13 as ops
+    from openvino import opset1 as ops
 
     return ops.max_pool(
         parts.inputs[0],
         [axis.stride for axis in axes],
-        [1, 1],
         [axis.pad for axis in axes],
         [axis.pad_end for axis in axes],
         [axis.kernel for axis in axes],
@@ -112,7 +111,7 @@ def _max_pool(parts: Parts, axes: tuple[PoolAxis, PoolAxis]) -> Value:
 
 
 def _average_pool(parts: Parts, axes: tuple[PoolAxis, PoolAxis]) -> Value:
-    from openvino import opset13 as ops
+    from openvino import opset1 as ops
 
     average = ops.avg_pool(
         parts.inputs[0],

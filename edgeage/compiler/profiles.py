@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from edgeage.errors import EdgeageError, UsageError, did_you_mean
+from edgeage.movidius.blobs import BlobOptions
 from edgeage.paths import data_dir
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class Profile:
         max_difference: largest allowed difference of any probability from the trained network's.
         mean_difference: largest allowed mean of those differences.
         options: what the runtime is told when it opens the device, in its own words.
+        blob: how the blob for a Myriad X is compiled; None for a target without one.
     """
 
     target: str
@@ -34,6 +36,7 @@ class Profile:
     max_difference: float
     mean_difference: float
     options: dict[str, str] = dataclasses.field(default_factory=dict)
+    blob: BlobOptions | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.mean_difference <= self.max_difference <= 1:
@@ -57,7 +60,8 @@ def read_profile(target: str, precision: str, folder: Path | None = None) -> Pro
         folder: where the profiles are; the package's own when None.
 
     Raises:
-        UsageError: for a target or precision without a profile; it names those there are.
+        UsageError: for a target or precision without a profile, with those there are, and for a
+            precision the profile refuses, with its reason.
         EdgeageError: when the profile itself is broken.
     """
     from edgeage.tomlfile import read_toml
@@ -71,6 +75,8 @@ def read_profile(target: str, precision: str, folder: Path | None = None) -> Pro
     path = (folder or data_dir("compile")) / f"{target.lower()}.toml"
     fields = read_toml(path)
     precisions: Mapping[str, Any] = fields.get("precision", {})
+    if reason := fields.get("refused", {}).get(precision.upper()):
+        raise UsageError(f"target {target.upper()} cannot be in {precision.upper()}: {reason}")
     if precision.upper() not in precisions:
         raise UsageError(
             f"target {target.upper()} has no precision «{precision}»; "
@@ -81,6 +87,7 @@ def read_profile(target: str, precision: str, folder: Path | None = None) -> Pro
             target=fields["target"],
             device=fields["device"],
             precision=precision.upper(),
+            blob=BlobOptions(**fields["blob"]) if "blob" in fields else None,
             **precisions[precision.upper()],
         )
     except KeyError as error:

@@ -1,19 +1,22 @@
-"""The released networks, compiled for this machine once and kept in the user's cache."""
+"""The released networks, compiled for a target once and kept in the user's cache."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import logging
+import os
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeage.compiler.compile import compile_model
+from edgeage.compiler.profiles import read_profile
 from edgeage.compiler.sources import RELEASED, find_model, released_path
 from edgeage.errors import ModelError
 from edgeage.manifest import Manifest
+from edgeage.movidius.toolchain import PYTHON_VARIABLE
 from edgeage.paths import cache_dir, data_dir
 
 if TYPE_CHECKING:
@@ -21,57 +24,72 @@ if TYPE_CHECKING:
 
 __all__ = ["released_models"]
 
-_TARGET, _PRECISION = "CPU", "FP16"
+_PRECISION = "FP16"
 _LOGGER = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def released_models() -> Iterator[list[Manifest]]:
-    """Yield the manifests of the released networks, compiled in half precision.
+def released_models(target: str = "CPU") -> Iterator[list[Manifest]]:
+    """Yield the manifests of the released networks, compiled for a target in half precision.
 
     The first call compiles them, with the parity check, into
     ``cache_dir() / "models" / <hash of what they are made of and by>``; later ones read them from
     there. Where the cache cannot be written they live in a temporary folder that is gone after
     the block, so load them inside it.
 
+    Args:
+        target: a target with a profile under ``compile/``. ``"MYRIAD"`` and ``"OAK"`` need the
+            Movidius tools where they have not been compiled before.
+
     Raises:
+        UsageError: for an unknown target.
         ModelError: when the released weights are missing or damaged.
+        ToolchainError: when the Movidius tools are needed and missing, or fail.
     """
+    target = target.upper()
+    read_profile(target, _PRECISION)
     with contextlib.ExitStack() as stack:
-        yield [_cached(name) or _compiled(name, stack) for name in RELEASED]
+        yield [_cached(name, target) or _compiled(name, target, stack) for name in RELEASED]
 
 
-def _cached(name: str) -> Manifest | None:
+def _cached(name: str, target: str) -> Manifest | None:
     with contextlib.suppress(ModelError, OSError):
-        manifest = Manifest.read(_place(name) / "model.json")
+        manifest = Manifest.read(_place(name, target) / "model.json")
         for role in manifest.files:
             manifest.file(role)
         return manifest
     return None
 
 
-def _place(name: str) -> Path:
-    return cache_dir() / "models" / _key(name) / name
+def _place(name: str, target: str) -> Path:
+    return cache_dir() / "models" / _key(name, target) / name
 
 
-def _key(name: str) -> str:
-    """Hash what a compiled model depends on; the manifest holds its own files' hashes."""
+def _key(name: str, target: str) -> str:
+    """Hash what a compiled model depends on; the manifest holds its own files' hashes.
+
+    Of the Movidius tools only another Python that is named counts: asking them for their version
+    takes a second, and the tools themselves, which are not needed for what is compiled.
+    """
     digest = hashlib.sha256()
+    if target != "CPU":
+        digest.update(f"{target} {os.environ.get(PYTHON_VARIABLE, '')}\n".encode())
     for tool in ("edgeage", "openvino"):
         digest.update(f"{tool} {version(tool)}\n".encode())
     for path in (
-        data_dir("compile") / f"{_TARGET.lower()}.toml",
+        data_dir("compile") / f"{target.lower()}.toml",
         released_path(name).with_suffix(".json"),
     ):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:32]
 
 
-def _compiled(name: str, stack: contextlib.ExitStack) -> Manifest:
+def _compiled(name: str, target: str, stack: contextlib.ExitStack) -> Manifest:
     trained = find_model(name)
-    _LOGGER.info("Compiling %s for this machine; this happens once.", name)
+    what = "this machine" if target == "CPU" else target
+    _LOGGER.info("Compiling %s for %s; this happens once.", name, what)
     folder = _work_folder(stack)
-    compiled = compile_model(trained, folder, target=_TARGET, precision=_PRECISION)
+    compiled = compile_model(trained, folder, target=target, precision=_PRECISION)
     return _kept(compiled)
 
 
@@ -93,10 +111,10 @@ def _kept(compiled: Manifest) -> Manifest:
     It fails when the cache cannot be written, and when another process was quicker. A damaged
     model in its place is moved to the temporary folder, which is about to go.
     """
-    place = _place(compiled.name)
+    place = _place(compiled.name, compiled.target)
     with contextlib.suppress(OSError):
         place.parent.mkdir(parents=True, exist_ok=True)
-        if place.exists() and _cached(compiled.name) is None:
+        if place.exists() and _cached(compiled.name, compiled.target) is None:
             place.rename(compiled.folder.with_name("damaged"))
         compiled.folder.rename(place)
         return Manifest.read(place / "model.json")

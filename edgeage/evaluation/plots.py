@@ -10,13 +10,26 @@ from edgeage.errors import UsageError, require
 from edgeage.paths import atomic_file
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from edgeage.evaluation.metrics import Score
 
-__all__ = ["plot_confusion"]
+__all__ = ["check_plot_path", "plot_confusion", "plot_headroom"]
 
 _SUFFIXES = (".png", ".svg", ".pdf")
+
+
+def check_plot_path(path: Path) -> None:
+    """Refuse, before any work is done, a plot that could not be drawn.
+
+    Raises:
+        UsageError: when the name does not end in ``.png``, ``.svg`` or ``.pdf``.
+        MissingDependencyError: without matplotlib.
+    """
+    if path.suffix.lower() not in _SUFFIXES:
+        raise UsageError(f"{path}: expected a plot's name to end in {', '.join(_SUFFIXES)}")
+    require("matplotlib", extra="plot", purpose="draw plots")
 
 
 def plot_confusion(score: Score, path: Path, title: str) -> None:
@@ -31,9 +44,7 @@ def plot_confusion(score: Score, path: Path, title: str) -> None:
         UsageError: for another suffix.
         MissingDependencyError: without matplotlib.
     """
-    if path.suffix.lower() not in _SUFFIXES:
-        raise UsageError(f"{path}: expected a plot's name to end in {', '.join(_SUFFIXES)}")
-    require("matplotlib", extra="plot", purpose="draw plots")
+    check_plot_path(path)
     from matplotlib.figure import Figure
 
     shares = score.confusion / np.maximum(score.confusion.sum(axis=1, keepdims=True), 1)
@@ -51,5 +62,52 @@ def plot_confusion(score: Score, path: Path, title: str) -> None:
             colour = "white" if shares[row, column] > 0.5 else "black"
             count = str(score.confusion[row, column])
             axes.text(column, row, count, ha="center", va="center", color=colour)
+    with atomic_file(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=150)
+
+
+def plot_headroom(
+    largest: Mapping[str, float], inner: Mapping[str, float], path: Path, title: str
+) -> None:
+    """Draw how close each layer comes to half precision's largest number, on a log scale.
+
+    Args:
+        largest: largest magnitude by blob, in the network's order.
+        inner: largest sum of squares on the way to some of them.
+        path: ``.png``, ``.svg`` or ``.pdf``; written whole or not at all.
+        title: the figure's title.
+
+    Raises:
+        UsageError: for another suffix.
+        MissingDependencyError: without matplotlib.
+    """
+    check_plot_path(path)
+    from matplotlib.figure import Figure
+
+    limit = float(np.finfo(np.float16).max)
+    figure = Figure(figsize=(8, 1.5 + 0.35 * len(largest)), layout="constrained")
+    axes = figure.subplots()
+    names = list(largest)
+    # A blob of noughts, or one that is not finite, has no place on a log scale.
+    drawn = [value if 0 < value < np.inf else np.nan for value in largest.values()]
+    axes.barh(names, drawn, color=["tab:red" if value > limit else "tab:blue" for value in drawn])
+    marks = [(value, names.index(name)) for name, value in inner.items()]
+    axes.plot(
+        [value for value, _ in marks],
+        [place for _, place in marks],
+        "kx",
+        label="sum of squares on the way",
+    )
+    axes.axvline(limit, color="tab:red", label="largest in half precision, 65,504")
+    axes.axvline(
+        float(np.finfo(np.float16).tiny),
+        color="tab:orange",
+        linestyle="--",
+        label="below this with fewer bits, 6.1e-5",
+    )
+    axes.set_xscale("log")
+    axes.invert_yaxis()
+    axes.set(xlabel="largest magnitude", title=title)
+    figure.legend(loc="outside lower center", ncols=3, fontsize="small")
     with atomic_file(path) as temporary:
         figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=150)

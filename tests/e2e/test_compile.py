@@ -62,9 +62,22 @@ def test_a_caffemodel_of_elsewhere_with_all_that_is_needed(cli, folder, tmp_path
 
 
 BROKEN = {
-    "unknown target": (["--target", "CUP"], 2, "unknown target «CUP»; expected CPU; did you mean"),
-    "target of another issue": (["--target", "NPX"], 2, "unknown target «NPX»; expected CPU"),
+    "unknown target": (
+        ["--target", "CUP"],
+        2,
+        "«CUP»; expected CPU or MYRIAD or OAK; did you",
+    ),
+    "target of another issue": (
+        ["--target", "NPX"],
+        2,
+        "unknown target «NPX»; expected CPU or",
+    ),
     "unknown precision": (["--precision", "FP8"], 2, "no precision «FP8»; expected FP32 or FP16"),
+    "INT8 on a stick": (["--target", "MYRIAD", "--precision", "INT8"], 2, "has no INT8; use FP16"),
+    "too many SHAVEs": (["--target", "OAK", "--shaves", "17"], 2, "from 1 to 16, got 17"),
+    "slices alone": (["--target", "MYRIAD", "--cmx-slices", "9"], 2, "go together with shaves"),
+    "SHAVEs of a CPU": (["--shaves", "4"], 2, "are of a Myriad X; target CPU has none"),
+    "no toolchain": (["--target", "MYRIAD"], 1, "install them with: edgeage toolchain install"),
     "no such data": (["--data", "nowhere"], 1, "nowhere does not exist"),
     "no such mean": (["--mean", "none.npy"], 1, "none.npy is missing"),
 }
@@ -72,8 +85,10 @@ BROKEN = {
 
 @pytest.mark.parametrize(("options", "status", "reason"), BROKEN.values(), ids=BROKEN)
 def test_a_wrong_call_is_one_line_and_writes_nothing(
-    options, status, reason, cli, folder, tmp_path
+    options, status, reason, cli, folder, tmp_path, monkeypatch
 ):
+    monkeypatch.delenv("EDGEAGE_MOVIDIUS_PYTHON", raising=False)
+    monkeypatch.setenv("EDGEAGE_CACHE", str(tmp_path / "cache"))
     done = cli("compile", folder / "agenet.caffemodel", "-o", tmp_path / "out", *options)
     assert done.exit_code == status
     assert done.stdout == ""

@@ -27,8 +27,9 @@ def modules_after(program: str) -> set[str]:
         "import edgeage; edgeage.Predictor; edgeage.Manifest; edgeage.AGE_GROUPS",
         "import edgeage.testing",
         "import edgeage.cli.main, edgeage.cli.infer, edgeage.cli.compile",
+        "import edgeage.cli.inspect, edgeage.cli.verify",
     ],
-    ids=["package", "its names", "testing", "command line"],
+    ids=["package", "its names", "testing", "command line", "inspect and verify"],
 )
 def test_loads_nothing_heavy(program):
     loaded = modules_after(program)

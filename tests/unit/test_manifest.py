@@ -19,7 +19,14 @@ def manifest(tmp_path: Path) -> Manifest:
     (tmp_path / "net.xml").write_text("<net/>")
     (tmp_path / "mean.npy").write_bytes(b"mean")
     spec = InputSpec((256, 256), (227, 227), scale=0.5)
-    model = Manifest("agenet", "age", AGE_GROUPS, spec, source={"licence": "none «of yours»"})
+    model = Manifest(
+        "agenet",
+        "age",
+        AGE_GROUPS,
+        spec,
+        source={"licence": "none «of yours»"},
+        blob={"version": [6, 0], "stages": 36, "options": {"shaves": None}},
+    )
     return model.with_files(tmp_path, ir_xml="net.xml", mean="mean.npy")
 
 
@@ -35,8 +42,13 @@ def test_a_manifest_survives_its_file(manifest: Manifest, tmp_path: Path) -> Non
     manifest.write(tmp_path / "model.json")
     again = Manifest.read(tmp_path / "model.json")
     assert again == manifest
+    assert again.blob == {"version": [6, 0], "stages": 36, "options": {"shaves": None}}
     assert again.folder == tmp_path
     assert "none «of yours»" in (tmp_path / "model.json").read_text(encoding="utf-8")
+
+
+def test_a_manifest_of_before_there_were_blobs_is_read(tmp_path: Path) -> None:
+    assert Manifest.read(stored(tmp_path / "model.json", blob=None)).blob == {}
 
 
 def test_the_folder_is_not_stored(manifest: Manifest, tmp_path: Path) -> None:

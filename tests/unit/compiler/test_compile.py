@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from xml.etree import ElementTree
 
 import cv2
 import numpy as np
@@ -11,8 +12,9 @@ import pytest
 from edgeage import caffe
 from edgeage.compiler import compile as compile_module
 from edgeage.compiler import compile_model, find_model
-from edgeage.compiler.parity import parity_pictures, reference_answers
+from edgeage.compiler.parity import parity_pictures
 from edgeage.compiler.profiles import read_profile
+from edgeage.compiler.references import reference_answers
 from edgeage.errors import EdgeageError, ImageError, ModelError, ParityError
 from edgeage.manifest import Manifest
 from edgeage.runtime.openvino import OpenVINOBackend
@@ -157,9 +159,9 @@ class TestParityPictures:
                 writer.put("x", pixels, number % 9)
         for data in (tmp_path, lmdb):
             pictures = parity_pictures(data, trained.manifest.input, "age")
-            assert pictures.origin == "50 pictures of age_test_lmdb"
+            assert pictures.origin == "100 pictures of age_test_lmdb"
             assert pictures.batch[0, 0, 0, 0] == 0
-            assert pictures.batch[-1, 0, 0, 0] == 117
+            assert pictures.batch[-1, 0, 0, 0] == 118
 
     def test_the_sample_is_varied(self, trained):
         batch = parity_pictures(None, trained.manifest.input, "age").batch
@@ -168,3 +170,34 @@ class TestParityPictures:
     def test_a_folder_without_pictures_is_refused(self, trained, tmp_path):
         with pytest.raises(ImageError, match="holds no picture"):
             parity_pictures(tmp_path, trained.manifest.input, "age")
+
+
+class TestFormat:
+    """What makes OpenVINO 2021.4, 2022.3 and today's all read the IR."""
+
+    @pytest.fixture
+    def xml(self, trained, tmp_path):
+        return compile_model(trained, tmp_path).file("ir_xml").read_text()
+
+    def test_is_version_10_of_the_first_operation_set(self, xml):
+        net = ElementTree.fromstring(xml)
+        assert net.get("version") == "10"
+        layers = net.findall("layers/layer")
+        assert len(layers) > 20
+        assert {layer.get("version") for layer in layers} == {"opset1"}
+
+    def test_takes_bytes_with_the_mean_inside_in_single_precision(self, xml):
+        net = ElementTree.fromstring(xml)
+        assert net.find("layers/layer[@type='Parameter']/data").get("element_type") == "u8"
+        assert net.find("layers/layer[@name='mean']/data").get("element_type") == "f32"
+        stored = {
+            layer.get("name"): layer.find("data").get("element_type")
+            for layer in net.findall("layers/layer[@type='Const']")
+        }
+        weights = {kind for name, kind in stored.items() if name.endswith(("/weights", "/bias"))}
+        assert weights == {"f16"}
+
+    def test_the_same_network_is_the_same_file(self, xml, trained, tmp_path):
+        """OpenVINO numbers nodes without a name over the whole process."""
+        again = compile_model(trained, tmp_path / "again")
+        assert again.file("ir_xml").read_text() == xml

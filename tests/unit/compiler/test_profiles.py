@@ -4,6 +4,7 @@ import pytest
 
 from edgeage.compiler.profiles import read_profile, targets
 from edgeage.errors import EdgeageError, UsageError
+from edgeage.movidius.blobs import BlobOptions
 
 
 def test_the_cpu_computes_full_precision_in_full_precision():
@@ -15,14 +16,30 @@ def test_the_cpu_computes_full_precision_in_full_precision():
 
 @pytest.mark.parametrize("target", targets())
 def test_every_shipped_profile_can_be_read(target):
-    for precision in ("FP32", "FP16"):
-        assert read_profile(target, precision).target == target
+    assert read_profile(target, "FP16").target == target
+
+
+@pytest.mark.parametrize("target", ["MYRIAD", "OAK"])
+@pytest.mark.parametrize("precision", ["FP32", "int8"])
+def test_the_myriad_x_is_in_half_precision_only_and_says_why(target, precision):
+    with pytest.raises(UsageError) as caught:
+        read_profile(target, precision)
+    assert str(caught.value).startswith(
+        f"target {target} cannot be in {precision.upper()}: the Myriad X computes in half precision"
+    )
+    assert "use FP16" in str(caught.value)
+
+
+def test_an_oak_leaves_shaves_to_the_camera():
+    assert read_profile("OAK", "FP16").blob == BlobOptions(6, 6, output="FP16")
+    assert read_profile("MYRIAD", "FP16").blob == BlobOptions()
+    assert read_profile("CPU", "FP16").blob is None
 
 
 @pytest.mark.parametrize(
     ("target", "precision", "reason"),
     [
-        ("CPX", "FP32", "unknown target «CPX»; expected CPU; did you mean «CPU»?"),
+        ("CPX", "FP32", "unknown target «CPX»; expected CPU or MYRIAD or OAK; did you mean «CPU»?"),
         ("../cpu", "FP32", "unknown target «../cpu»"),
         ("CPU", "INT3", "target CPU has no precision «INT3»; expected FP32 or FP16"),
     ],
@@ -52,8 +69,15 @@ def test_names_what_there_is(target, precision, reason):
             ),
             "shaves",
         ),
+        (
+            (
+                'target = "X"\ndevice = "X"\n[blob]\nshaves = 17\n'
+                "[precision.FP32]\nmax_difference = 1\nmean_difference = 1"
+            ),
+            "expected shaves from 1 to 16, got 17",
+        ),
     ],
-    ids=["no target", "no tolerance", "tolerances crossed", "unknown field"],
+    ids=["no target", "no tolerance", "tolerances crossed", "unknown field", "too many shaves"],
 )
 def test_a_broken_profile_says_where(text, reason, tmp_path):
     (tmp_path / "x.toml").write_text(text)

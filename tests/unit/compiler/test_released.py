@@ -9,6 +9,7 @@ import pytest
 
 from edgeage.compiler import released, sources
 from edgeage.compiler.released import released_models
+from edgeage.errors import ToolchainError, UsageError
 from edgeage.paths import data_dir
 
 
@@ -42,10 +43,37 @@ def test_compiles_both_once(tmp_path, caplog, monkeypatch):
 
 
 def test_another_openvino_or_other_weights_are_another_model(monkeypatch):
-    key = released._key("agenet")
-    assert key != released._key("gendernet")
+    key = released._key("agenet", "CPU")
+    assert key != released._key("gendernet", "CPU")
     monkeypatch.setattr(released, "version", lambda tool: "0.0.0")
-    assert released._key("agenet") != key
+    assert released._key("agenet", "CPU") != key
+
+
+def test_another_target_or_other_tools_are_another_model(monkeypatch):
+    key = released._key("agenet", "MYRIAD")
+    assert len({key, released._key("agenet", "CPU"), released._key("agenet", "OAK")}) == 3
+    monkeypatch.setenv("EDGEAGE_MOVIDIUS_PYTHON", "/opt/other/python")
+    assert released._key("agenet", "MYRIAD") != key
+
+
+def test_a_stick_needs_the_tools_only_where_nothing_is_compiled_yet(monkeypatch):
+    monkeypatch.delenv("EDGEAGE_MOVIDIUS_PYTHON", raising=False)
+    with (
+        pytest.raises(ToolchainError, match="edgeage toolchain install"),
+        released_models("myriad"),
+    ):
+        pass
+    folder = _take()[0].folder
+    place = released._place("agenet", "MYRIAD")
+    place.parent.mkdir(parents=True)
+    folder.rename(place)
+    assert released._cached("agenet", "MYRIAD").folder == place
+
+
+def test_an_unknown_target_is_refused():
+    expected = pytest.raises(UsageError, match="«MYRIAT»; .* did you mean «MYRIAD»")
+    with expected, released_models("MYRIAT"):
+        pass
 
 
 def test_a_damaged_cache_is_made_again():
@@ -59,7 +87,7 @@ def test_two_at_once_do_not_clash():
     with ThreadPoolExecutor(3) as pool:
         answers = list(pool.map(lambda _: _take(), range(3)))
     assert len({len(answer) for answer in answers}) == 1
-    assert _take()[0].folder == released._place("agenet")
+    assert _take()[0].folder == released._place("agenet", "CPU")
 
 
 def test_works_where_the_cache_cannot_be_written(tmp_path, monkeypatch):
