@@ -59,7 +59,9 @@ def compile_model(
         pictures = parity_pictures(data, manifest.input, manifest.task)
         compiled = _write(_graph(trained, profile), trained, profile, temporary)
         with contextlib.closing(OpenVINOBackend(profile.device).load(compiled)) as session:
-            figures = check_parity(trained, session.infer, pictures, profile)
+            figures = check_parity(
+                trained, lambda batch: session.infer(batch).probabilities, pictures, profile
+            )
         compiled = dataclasses.replace(compiled, parity=figures)
         compiled.write(temporary / "model.json")
     return dataclasses.replace(compiled, folder=place)
