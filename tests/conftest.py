@@ -59,6 +59,13 @@ def toolchain() -> Toolchain:
 
 
 @pytest.fixture
+def no_toolchain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No Movidius tools are found in this test, installed or not."""
+    monkeypatch.delenv(PYTHON_VARIABLE, raising=False)
+    monkeypatch.setenv("EDGEAGE_CACHE", str(tmp_path / "no_cache"))
+
+
+@pytest.fixture
 def astronaut_face() -> np.ndarray:
     """A face cut from scikit-image's astronaut(): uint8 (110, 110, 3) BGR."""
     from skimage.data import astronaut

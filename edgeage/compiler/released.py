@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from edgeage.compiler.compile import compile_model
 from edgeage.compiler.sources import RELEASED, find_model, released_path
-from edgeage.errors import ModelError
+from edgeage.errors import ModelError, ToolchainError
 from edgeage.manifest import Manifest
 from edgeage.paths import cache_dir, data_dir
 
@@ -26,8 +26,11 @@ _LOGGER = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def released_models() -> Iterator[list[Manifest]]:
+def released_models(target: str = _TARGET) -> Iterator[list[Manifest]]:
     """Yield the manifests of the released networks, compiled in half precision.
+
+    Args:
+        target: what to compile them for.
 
     The first call compiles them, with the parity check, into
     ``cache_dir() / "models" / <hash of what they are made of and by>``; later ones read them from
@@ -36,7 +39,13 @@ def released_models() -> Iterator[list[Manifest]]:
 
     Raises:
         ModelError: when the released weights are missing or damaged.
+        ToolchainError: when the target needs tools that are not there.
     """
+    if target != _TARGET:
+        raise ToolchainError(
+            f"the released networks are not compiled for {target}; compile them with: edgeage "
+            f"compile --target {target}"
+        )
     with contextlib.ExitStack() as stack:
         yield [_cached(name) or _compiled(name, stack) for name in RELEASED]
 

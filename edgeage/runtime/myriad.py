@@ -15,6 +15,7 @@ from edgeage.errors import (
     DeviceError,
     DeviceVersionError,
     EdgeageError,
+    ToolchainError,
     UsageError,
 )
 from edgeage.movidius.pool import NetworkPool
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from edgeage.manifest import Manifest
+    from edgeage.movidius.toolchain import Toolchain
     from edgeage.movidius.worker import LoadedNetwork
 
 __all__ = ["MyriadBackend", "MyriadSession"]
@@ -140,7 +142,7 @@ class MyriadBackend:
         self._workers = [worker for worker in self._workers if worker.lost is None]
         if self._workers:
             return
-        toolchain = find_toolchain(self._python)
+        toolchain = self._toolchain()
         asked = f"{self._plugin}.{self._id}" if self._uses_id else self._plugin
         first = Worker(toolchain, asked, self.device, self._limits)
         self._workers = [first]
@@ -153,6 +155,12 @@ class MyriadBackend:
         except EdgeageError:
             self._close_workers_without_sessions()
             raise
+
+    def _toolchain(self) -> Toolchain:
+        try:
+            return find_toolchain(self._python)
+        except ToolchainError as error:
+            raise ToolchainError(f"cannot open {self.device}: {error}", kind=error.kind) from None
 
     @property
     def _uses_id(self) -> bool:
