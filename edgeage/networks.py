@@ -151,7 +151,9 @@ def load_networks(
         MeanError: when ``mean`` is refused.
         DeviceError: when no device takes the networks.
     """
-    if fallback is not None or is_pluggable(backend.device):
+    if not isinstance(backend, FallbackBackend) and (
+        fallback is not None or is_pluggable(backend.device)
+    ):
         backend = FallbackBackend(backend, fallback)
     with contextlib.ExitStack() as stack:
         manifests = stack.enter_context(find_models(models, backend))

@@ -42,7 +42,7 @@ class Limits:
     start_s: float = 60.0
     load_s: float = 180.0
     request_s: float = 5.0
-    silence_s: float = 2.0
+    silence_s: float = 3.0
     beat_s: float = 0.2
     close_s: float = 5.0
 

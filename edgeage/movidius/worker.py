@@ -126,6 +126,7 @@ class Worker:
         self._networks = 0
         self._heard = 0
         self._patient = True
+        self._ended_itself = False
         self._replies: queue.Queue[tuple[int, dict[str, Any]] | None] = queue.Queue()
         self.lost: EdgeageError | None = None
         for target in (self._read, self._watch):
@@ -197,7 +198,13 @@ class Worker:
 
     def _greeted(self, toolchain: Toolchain) -> dict[str, Any]:
         doing = f"start {self.name}"
-        _, said = self._reply(self._limits.start_s, doing)
+        try:
+            _, said = self._reply(self._limits.start_s, doing)
+        except DeviceLostError as error:
+            if not self._ended_itself:
+                raise
+            # It got nowhere near a device.
+            raise ToolchainError(f"{error}; mend it with: edgeage toolchain install") from None
         if said.get("protocol") != protocol.PROTOCOL:
             raise ToolchainError(
                 f"expected a worker that speaks protocol {protocol.PROTOCOL}, got "
@@ -222,8 +229,8 @@ class Worker:
             assert self.lost is not None
             raise type(self.lost)(f"cannot {doing}: {self.lost}")
         error = DeviceLostError(
-            f"cannot {doing}: no answer within {timeout_s:g} s; unplug the stick, plug it in "
-            f"again, and look with: edgeage doctor"
+            f"cannot {doing}: no answer within {timeout_s:g} s; unplug the stick and plug it in "
+            f"again; look with: edgeage doctor"
         )
         self._lose(error, kindly=False)
         raise error
@@ -236,6 +243,7 @@ class Worker:
                 self._lose(DeviceLostError(f"{self.name} is lost: {error}"), kindly=False)
                 return
             if frame is None:
+                self._ended_itself = self.lost is None
                 self._lose(self._ended(), kindly=False)
                 return
             self._heard += 1

@@ -184,19 +184,18 @@ class MyriadBackend:
         """Load a network on every worker; a stick that refuses is left out if another does not."""
         options = manifest.options if manifest.target == self._plugin else {}
         loaded: list[LoadedNetwork] = []
-        problem: EdgeageError | None = None
+        problems: list[EdgeageError] = []
         for worker in list(self._workers):
             try:
                 loaded.append(self._load_on(worker, manifest, orders, options))
             except EdgeageError as error:
-                if problem is not None or loaded:
-                    _LOGGER.warning("%s; going on without it", error)
-                problem = error
+                problems.append(error)
                 self._workers.remove(worker)
                 worker.close()
         if not loaded:
-            assert problem is not None
-            raise problem
+            raise problems[0]
+        for problem in problems:
+            _LOGGER.warning("%s; going on without it", problem)
         return loaded
 
     def _load_on(
