@@ -109,13 +109,13 @@ class WorkerProcess:
         """Return the end of what it wrote on stderr."""
         return bytes(self._said[-_KEPT:]).decode("utf-8", "replace").strip()
 
-    def how_it_ended(self) -> str:
-        """Say in a few words how it ended; waits a moment for it."""
+    def how_it_ended(self) -> int | None:
+        """Return its exit status, or minus the signal that killed it; waits a moment for it."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             code = self._process.wait(1.0)
             self._listener.join(1.0)
-            return f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
-        return "closed its pipe"
+            return code
+        return None
 
     def end(self, *, kindly: bool) -> None:
         """End the process, with time to give the device back when ``kindly``."""

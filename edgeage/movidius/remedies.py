@@ -22,7 +22,7 @@ from edgeage.errors import (
     ToolchainError,
 )
 
-__all__ = ["TROUBLES", "Cause", "Trouble", "device_error", "find_trouble"]
+__all__ = ["TROUBLES", "Cause", "Trouble", "after_the_end", "device_error", "find_trouble"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +72,7 @@ _VIRTUAL = Cause(
     "pass both 03e7:2485 and 03e7:f63b through; docker: -v /dev/bus/usb:/dev/bus/usb "
     "--device-cgroup-rule='c 189:* rmw'",
 )
+_KILLED = 9
 _REINSTALL = "edgeage toolchain install"
 _RECOMPILE = "edgeage compile --target MYRIAD --overwrite"
 
@@ -216,6 +217,22 @@ def find_trouble(text: str) -> Trouble | None:
     'the stick cannot be opened'
     """
     return next((t for t in TROUBLES if re.search(t.pattern, text, re.IGNORECASE)), None)
+
+
+def after_the_end(signal_number: int) -> str:
+    """Return what to do after the process that drives a stick has ended by itself.
+
+    Args:
+        signal_number: what killed it; 0 when nothing did.
+
+    >>> after_the_end(9)
+    'if nobody killed it, memory ran out; look with: dmesg | tail'
+    """
+    if signal_number == _KILLED:
+        return "if nobody killed it, memory ran out; look with: dmesg | tail"
+    if signal_number:
+        return f"if it does so again, install the tools again: {_REINSTALL}"
+    return f"look with: {_DOCTOR}"
 
 
 def device_error(doing: str, text: str, log: str = "") -> EdgeageError:

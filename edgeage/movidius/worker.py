@@ -21,7 +21,7 @@ from edgeage.errors import (
 )
 from edgeage.movidius import protocol
 from edgeage.movidius.process import WorkerProcess
-from edgeage.movidius.remedies import device_error
+from edgeage.movidius.remedies import after_the_end, device_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -204,7 +204,7 @@ class Worker:
             if not self._ended_itself:
                 raise
             # It got nowhere near a device.
-            raise ToolchainError(f"{error}; mend it with: edgeage toolchain install") from None
+            raise ToolchainError(f"{error}, or mend it with: edgeage toolchain install") from None
         if said.get("protocol") != protocol.PROTOCOL:
             raise ToolchainError(
                 f"expected a worker that speaks protocol {protocol.PROTOCOL}, got "
@@ -240,7 +240,8 @@ class Worker:
             try:
                 frame = self._process.receive()
             except DeviceLostError as error:
-                self._lose(DeviceLostError(f"{self.name} is lost: {error}"), kindly=False)
+                text = f"{self.name} is lost: {error}; {after_the_end(0)}"
+                self._lose(DeviceLostError(text), kindly=False)
                 return
             if frame is None:
                 self._ended_itself = self.lost is None
@@ -266,12 +267,14 @@ class Worker:
             self._replies.put((kind, json.loads(payload)))
 
     def _ended(self) -> EdgeageError:
-        how = self._process.how_it_ended()
-        log = self._process.last_words()
-        last = log.splitlines()[-1].strip() if log else ""
-        return DeviceLostError(
-            f"{self.name} is lost: the process that drives it {how}" + (f": {last}" if last else "")
-        )
+        code = self._process.how_it_ended()
+        how = "closed its pipe" if code is None else f"ended with status {code}"
+        if code is not None and code < 0:
+            how = f"was killed by signal {-code}"
+        if log := self._process.last_words():
+            how += f": {log.splitlines()[-1].strip()[:200]}"
+        remedy = after_the_end(-min(code or 0, 0))
+        return DeviceLostError(f"{self.name} is lost: the process that drives it {how}; {remedy}")
 
     def _watch(self) -> None:
         """Find a worker that is silent, or sits on a picture.

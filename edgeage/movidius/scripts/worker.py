@@ -53,8 +53,9 @@ class Channel:
             return None
         magic, kind, length = HEADER.unpack(header)
         if magic != MAGIC or length > MAX_FRAME:
-            sys.stderr.write("worker: what came in is no command: %r\n" % header)
-            return None
+            sys.stderr.write("what came in is no command: %r\n" % header)
+            sys.stderr.flush()
+            os._exit(2)
         payload = self._in.read(length)
         return (kind, payload) if len(payload) == length else None
 
