@@ -1,10 +1,11 @@
 """What the worker process costs a picture, against calling the same plugin in its own Python.
 
-Run: python benchmarks/worker_overhead.py [--json FILE] [--python PATH] [--target CPU]. AgeNet at its
-real size, one picture at a time and a stream with four under way, on the CPU plugin of the
-toolchain's OpenVINO; medians of alternating rounds. Both sides make the same calls in the same
-Python: one from a loop beside them, the other from this process, through the pipe and the shared
-memory. ``--python`` with ``--target CPU`` measures another Python's OpenVINO.
+Run: python benchmarks/worker_overhead.py [--json FILE] [--python PATH] [--target CPU].
+
+AgeNet at its real size, one picture at a time and a stream with four under way, on the CPU plugin
+of the toolchain's OpenVINO; medians of alternating rounds. Both sides make the same calls in the
+same Python: one from a loop beside them, the other from this process, through the pipe and the
+shared memory. ``--python`` with ``--target CPU`` measures another Python's OpenVINO.
 """
 
 from __future__ import annotations
