@@ -249,6 +249,18 @@ class TestReturn:
             assert slow.result(10).devices == ("HERE", "HERE")
         session.close()
 
+    def test_a_late_report_of_an_old_session_does_not_take_the_new_one_out(self, here):
+        stick = FakeBackend(device="STICK", infer_faults=[GONE])
+        backend = guarded(stick, here)
+        session = backend.load(AGE)
+        old = session.main
+        session.infer(batch())
+        assert until(lambda: session.device == "STICK")
+        backend.give_up(GONE, old)
+        assert backend.outage is None
+        assert session.infer(batch()).devices == ("STICK",)
+        session.close()
+
 
 class TestNoFallback:
     def test_a_clear_error_then_the_device_again(self):
