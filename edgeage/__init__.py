@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         UnsupportedLayerError,
         UsageError,
     )
-    from edgeage.faceresult import Face, PictureResult
+    from edgeage.faceresult import Face, PictureResult, Timing
     from edgeage.inputspec import InputSpec
     from edgeage.labels import AGE_GROUPS, GENDERS
     from edgeage.manifest import Manifest
@@ -52,6 +52,7 @@ __all__ = [
     "ParityError",
     "PictureResult",
     "Predictor",
+    "Timing",
     "ToolchainError",
     "TrainingError",
     "UnsupportedLayerError",
@@ -63,7 +64,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "errors": tuple(name for name in __all__ if name.endswith("Error")),
-    "faceresult": ("Face", "PictureResult"),
+    "faceresult": ("Face", "PictureResult", "Timing"),
     "inputspec": ("InputSpec",),
     "labels": ("AGE_GROUPS", "GENDERS"),
     "manifest": ("Manifest",),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from edgeage.errors import EdgeageError
 
-__all__ = ["Face", "PictureResult"]
+__all__ = ["Face", "PictureResult", "Timing"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Face:
             labels (:data:`edgeage.AGE_GROUPS`).
         gender: ``"Male"`` or ``"Female"``.
         gender_probability: its probability, 0.5 to 1.
-        device: where the networks ran, for example ``"CPU"``.
+        device: where the networks ran for this face, for example ``"CPU"``; both names when they
+            ran on different devices.
         latency_ms: milliseconds from the decoded picture to this answer; faces that went through
             the networks together share the time evenly.
     """
@@ -72,3 +73,33 @@ class PictureResult:
         if self.error is not None:
             return {"image": self.image, "error": str(self.error)}
         return {"image": self.image, "faces": [face.to_dict() for face in self.faces]}
+
+
+@dataclasses.dataclass(frozen=True)
+class Timing:
+    """How long a Predictor's work takes, in milliseconds.
+
+    Attributes:
+        load_ms: to open the device and load the networks, the warm-up included.
+        first_ms: the networks' first run on an empty picture, which is that warm-up; it takes
+            longer than later ones. None where the runtime makes none.
+        steady_ms: from a decoded picture to a face's answer, the median of the last thousand faces;
+            None before the first.
+        faces: how many faces that is the median of.
+    """
+
+    load_ms: float
+    first_ms: float | None = None
+    steady_ms: float | None = None
+    faces: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON-ready values, rounded to microseconds.
+
+        >>> Timing(load_ms=812.34567).to_dict()
+        {'load_ms': 812.346, 'first_ms': None, 'steady_ms': None, 'faces': 0}
+        """
+        return {
+            name: round(value, 3) if isinstance(value, float) else value
+            for name, value in dataclasses.asdict(self).items()
+        }

@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-import logging
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeage.errors import DeviceError, ModelError
+from edgeage.errors import ModelError
 from edgeage.manifest import Manifest
 from edgeage.means import replaced_mean
+from edgeage.runtime.devices import is_pluggable, target_of
+from edgeage.runtime.fallback import OUTAGES, FallbackBackend
 
 if TYPE_CHECKING:
     from edgeage.inputspec import InputSpec
-    from edgeage.runtime import Backend, Session
+    from edgeage.runtime import Answer, Backend, Session
 
 __all__ = ["Models", "NetworkSet", "find_models", "load_networks"]
 
 Models = str | Path | Sequence[Manifest]
 """A compiled model's folder, a folder of several, or manifests."""
 
-_LOGGER = logging.getLogger("edgeage")
-
 
 @contextlib.contextmanager
 def find_models(models: Models | None, backend: Backend) -> Iterator[list[Manifest]]:
     """Yield the manifests of the models to run; their files may be gone after the block.
+
+    The one place where a device decides on the models: without any named, the released ones are
+    those compiled for its target. Files compiled for a stick also run on a fallback; when they
+    cannot be had for the stick, those for the fallback are used and the stick is given up.
 
     Args:
         models: what to look in; None for the backend's own models or else the released ones.
@@ -40,9 +44,7 @@ def find_models(models: Models | None, backend: Backend) -> Iterator[list[Manife
     if models is None and backend.models:
         yield list(backend.models)
     elif models is None:
-        from edgeage.compiler.released import released_models
-
-        with released_models() as manifests:
+        with _released(backend) as manifests:
             yield manifests
     else:
         yield _checked(models)
@@ -55,6 +57,9 @@ class NetworkSet:
         manifests: the models, one a task.
         backend: the device to load them on.
         mean: a mean to use instead of the models' own: BGR array or file; None for their own.
+
+    Attributes:
+        load_ms: milliseconds it took to load them all.
 
     Raises:
         ModelError: when a file is missing, changed or no network.
@@ -70,6 +75,7 @@ class NetworkSet:
     ) -> None:
         self.manifests = list(manifests)
         self._sessions: list[Session] = []
+        started = time.perf_counter()
         with contextlib.ExitStack() as stack:
             for manifest in self.manifests:
                 # Loads what preparing a picture needs now, not within the first one's time.
@@ -78,13 +84,20 @@ class NetworkSet:
                 self._sessions.append(backend.load(manifest, mean=own))
                 stack.callback(self._sessions[-1].close)
             self._stack = stack.pop_all()
+        self.load_ms = (time.perf_counter() - started) * 1000
+
+    @property
+    def first_ms(self) -> float | None:
+        """Milliseconds of the first run of all networks on an empty picture, if that was made."""
+        times = [getattr(session, "first_ms", None) for session in self._sessions]
+        return None if None in times else sum(filter(None, times))
 
     @property
     def device(self) -> str:
         """Name of the device, or of both when the networks are on different ones."""
         return ", ".join(dict.fromkeys(session.device for session in self._sessions))
 
-    def infer(self, cuts: Sequence[tuple[np.ndarray, ...]]) -> dict[str, np.ndarray]:
+    def infer(self, cuts: Sequence[tuple[np.ndarray, ...]]) -> dict[str, Answer]:
         """Run every network on every face.
 
         Args:
@@ -92,7 +105,7 @@ class NetworkSet:
                 :attr:`margins`.
 
         Returns:
-            By task, float32 probabilities of shape (faces, labels).
+            By task, a row of probabilities a face and who answered it.
 
         Raises:
             DeviceError: when the device fails.
@@ -112,6 +125,12 @@ class NetworkSet:
         """The different margins the networks want around a face, as fractions of its size."""
         return list(dict.fromkeys(manifest.input.margin for manifest in self.manifests))
 
+    def keep(self, resource: contextlib.AbstractContextManager[object]) -> None:
+        """Leave a context that is already entered when this set is closed, after its networks."""
+        networks = self._stack.pop_all()
+        self._stack.push(resource)
+        self._stack.push(networks)
+
     def close(self) -> None:
         """Give the device back; closing twice is harmless."""
         self._stack.close()
@@ -123,21 +142,45 @@ def load_networks(
     fallback: Backend | None,
     mean: str | Path | np.ndarray | None,
 ) -> NetworkSet:
-    """Load models on a device, or on another one when the first is not there.
+    """Load models on a device, and on another one that answers while the first does not.
+
+    The models' files are kept until the set is closed: a device that comes back needs them.
 
     Raises:
         ModelError: when a model is missing or damaged.
         MeanError: when ``mean`` is refused.
         DeviceError: when no device takes the networks.
     """
-    with find_models(models, backend) as manifests:
+    if not isinstance(backend, FallbackBackend) and (
+        fallback is not None or is_pluggable(backend.device)
+    ):
+        backend = FallbackBackend(backend, fallback)
+    with contextlib.ExitStack() as stack:
+        manifests = stack.enter_context(find_models(models, backend))
+        networks = NetworkSet(manifests, backend, mean)
+        networks.keep(stack.pop_all())
+        return networks
+
+
+def _released(backend: Backend) -> contextlib.AbstractContextManager[list[Manifest]]:
+    from edgeage.compiler.released import released_models
+
+    if not isinstance(backend, FallbackBackend) or backend.fallback is None:
+        return released_models(target=target_of(backend.device))
+    return _released_for_either(backend, backend.fallback)
+
+
+@contextlib.contextmanager
+def _released_for_either(backend: FallbackBackend, fallback: Backend) -> Iterator[list[Manifest]]:
+    from edgeage.compiler.released import released_models
+
+    with contextlib.ExitStack() as stack:
         try:
-            return NetworkSet(manifests, backend, mean)
-        except DeviceError as error:
-            if fallback is None:
-                raise
-            _LOGGER.warning("%s; using %s instead", error, fallback.device)
-            return NetworkSet(manifests, fallback, mean)
+            manifests = stack.enter_context(released_models(target=target_of(backend.device)))
+        except OUTAGES as error:
+            backend.give_up(error)
+            manifests = stack.enter_context(released_models(target=target_of(fallback.device)))
+        yield manifests
 
 
 def _checked(models: Models) -> list[Manifest]:

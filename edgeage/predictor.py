@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import statistics
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from os import PathLike, fspath
 from pathlib import Path
@@ -12,15 +14,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeage.errors import ImageError, UsageError
-from edgeage.faceresult import Face, PictureResult
+from edgeage.faceresult import Face, PictureResult, Timing
 from edgeage.labels import expected_age
 from edgeage.networks import Models, load_networks
+from edgeage.runtime.devices import open_backend
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from edgeage.manifest import Manifest
-    from edgeage.runtime import Backend
+    from edgeage.runtime import Answer, Backend
 
 __all__ = ["Box", "Detector", "Predictor"]
 
@@ -39,20 +42,23 @@ class Predictor:
 
     Args:
         models: a folder made by ``edgeage compile``, or manifests; None for the released AgeNet
-            and GenderNet, which are compiled for this machine on first use.
-        device: ``"AUTO"``, ``"CPU"`` or another device the runtime knows.
-        fallback: the device to use when ``device`` is not there or refuses the networks; its name,
-            or a backend.
+            and GenderNet, which are compiled for the device on first use.
+        device: ``"MYRIAD"`` for all Neural Compute Sticks, ``"MYRIAD.<id>"`` for one, ``"OAK"``
+            for a camera; ``"AUTO"``, ``"CPU"`` or another device OpenVINO knows.
+        fallback: the device that answers while ``device`` is not there, refuses the networks or
+            fails; its name, or a backend. The same picture gets its answer from it, and
+            ``device`` is tried again in the background.
         detector: finds the faces; None when every picture is one face, cut out already.
         margin: the margin to cut around a detected face, as a fraction of its size, instead of
             the one the networks were trained with.
         mean: a mean to subtract instead of the networks' own: an array of shape (3, height,
             width), BGR, or the path of a ``.npy`` or ``.binaryproto``.
-        backend: what runs the networks instead of OpenVINO, for example
+        backend: what runs the networks instead of the device's own runtime, for example
             :class:`edgeage.testing.FakeBackend`; ``device`` is not used then.
 
     Raises:
         ModelError: when a model is missing, damaged or changed.
+        ToolchainError: when a stick is wanted and the Movidius tools are not there.
         MeanError: when ``mean`` is refused, with the reason.
         DeviceError: when neither ``device`` nor ``fallback`` takes the networks.
 
@@ -79,16 +85,28 @@ class Predictor:
         self._detector, self._margin = detector, margin
         self._networks = load_networks(
             models,
-            backend or _openvino(device),
-            _openvino(fallback) if isinstance(fallback, str) else fallback,
+            backend or open_backend(device),
+            open_backend(fallback) if isinstance(fallback, str) else fallback,
             mean,
         )
+        self._latencies_ms: deque[float] = deque(maxlen=1000)
         self._closed = threading.Event()
 
     @property
     def device(self) -> str:
         """Name of the device in use, for example ``"CPU"``."""
         return self._networks.device
+
+    @property
+    def timing(self) -> Timing:
+        """How long opening, the first run and an answer took; see :class:`edgeage.Timing`."""
+        latencies_ms = list(self._latencies_ms)
+        return Timing(
+            load_ms=self._networks.load_ms,
+            first_ms=self._networks.first_ms,
+            steady_ms=statistics.median(latencies_ms) if latencies_ms else None,
+            faces=len(latencies_ms),
+        )
 
     @property
     def models(self) -> list[Manifest]:
@@ -167,6 +185,7 @@ class Predictor:
         ]
         answers = self._networks.infer(cuts) if cuts else {}
         each_ms = (time.perf_counter() - started) * 1000 / max(len(cuts), 1)
+        self._latencies_ms.extend([each_ms] * len(cuts))
         place = iter(range(len(cuts)))
         return [
             PictureResult(
@@ -193,20 +212,13 @@ class Predictor:
             margins = [self._margin] * len(margins)
         return tuple(_with_margin(picture, box, margin) for margin in margins)
 
-    def _face(
-        self, box: Box, answers: dict[str, np.ndarray], place: int, latency_ms: float
-    ) -> Face:
+    def _face(self, box: Box, answers: dict[str, Answer], place: int, latency_ms: float) -> Face:
         fields: dict[str, Any] = {}
         for manifest in self._networks.manifests:
             read = _age_fields if manifest.task == "age" else _gender_fields
-            fields |= read(manifest, answers[manifest.task][place])
-        return Face(box, device=self.device, latency_ms=latency_ms, **fields)
-
-
-def _openvino(device: str) -> Backend:
-    from edgeage.runtime.openvino import OpenVINOBackend
-
-    return OpenVINOBackend(device)
+            fields |= read(manifest, answers[manifest.task].probabilities[place])
+        devices = dict.fromkeys(answer.devices[place] for answer in answers.values())
+        return Face(box, device=", ".join(devices), latency_ms=latency_ms, **fields)
 
 
 def _read(image: Image) -> np.ndarray | ImageError:

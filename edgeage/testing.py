@@ -12,10 +12,10 @@ from edgeage.inputspec import InputSpec
 from edgeage.labels import TASK_LABELS
 from edgeage.manifest import Manifest
 from edgeage.paths import data_dir
-from edgeage.runtime.backend import batch_problem
+from edgeage.runtime.backend import Answer, batch_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from edgeage.errors import EdgeageError
@@ -34,6 +34,9 @@ class FakeBackend:
         device: the name it goes by.
         load_error: raised when a network is loaded, to play a missing device.
         infer_error: raised when a network is run, to play a failing one.
+        load_faults: what the loads meet, one after the other: an error, or None for none; when
+            they are used up, every load works.
+        infer_faults: the same for the runs, over all sessions.
 
     Attributes:
         batches: how many faces each run had, over all sessions, in order.
@@ -54,8 +57,11 @@ class FakeBackend:
         device: str = "FAKE",
         load_error: EdgeageError | None = None,
         infer_error: EdgeageError | None = None,
+        load_faults: Iterable[EdgeageError | None] = (),
+        infer_faults: Iterable[EdgeageError | None] = (),
     ) -> None:
         self.device = device
+        self._load_faults, self._infer_faults = iter(load_faults), iter(infer_faults)
         self.load_error, self.infer_error = load_error, infer_error
         self.batches: list[int] = []
         self.means: list[np.ndarray | None] = []
@@ -74,10 +80,14 @@ class FakeBackend:
 
     def load(self, manifest: Manifest, *, mean: np.ndarray | None = None) -> FakeSession:
         """Pretend to load a model; its files are not looked at and ``mean`` changes no answer."""
-        if self.load_error is not None:
-            raise self.load_error
+        if fault := self.load_error or next(self._load_faults, None):
+            raise fault
         self.means.append(mean)
         return FakeSession(self, manifest, self._chosen[manifest.task])
+
+    def next_fault(self) -> EdgeageError | None:
+        """Return what the next run meets, an error or nothing."""
+        return self.infer_error or next(self._infer_faults, None)
 
 
 class FakeSession:
@@ -92,8 +102,8 @@ class FakeSession:
         """The backend's name."""
         return self._backend.device
 
-    def infer(self, batch: np.ndarray) -> np.ndarray:
-        """Return probabilities of shape (n, labels), float32.
+    def infer(self, batch: np.ndarray) -> Answer:
+        """Return probabilities of shape (n, labels), float32, all by the backend's device.
 
         Raises:
             UsageError: for a batch of another shape or dtype, or after :meth:`close`.
@@ -103,17 +113,20 @@ class FakeSession:
             raise UsageError(problem)
         if self._closed.is_set():
             raise UsageError("this session is closed; load the model again")
-        if self._backend.infer_error is not None:
-            raise self._backend.infer_error
+        if fault := self._backend.next_fault():
+            raise fault
         self._backend.batches.append(len(batch))
-        if self._chosen is not None:
-            return np.repeat(self._chosen[None], len(batch), axis=0)
-        derive = _by_brightness if self._manifest.task == "age" else _by_sides
-        return np.stack([derive(pixels, len(self._manifest.labels)) for pixels in batch])
+        return Answer(self._probabilities(batch), (self.device,) * len(batch))
 
     def close(self) -> None:
         """End the session; closing twice is harmless."""
         self._closed.set()
+
+    def _probabilities(self, batch: np.ndarray) -> np.ndarray:
+        if self._chosen is not None:
+            return np.repeat(self._chosen[None], len(batch), axis=0)
+        derive = _by_brightness if self._manifest.task == "age" else _by_sides
+        return np.stack([derive(pixels, len(self._manifest.labels)) for pixels in batch])
 
 
 def _probabilities(task: str, values: Sequence[float] | None) -> np.ndarray | None:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 # Now, before any test moves the cache or names another Python.
 _TOOLCHAIN_DIR, _MOVIDIUS_PYTHON = toolchain_dir(), os.environ.get(PYTHON_VARIABLE)
 
+# What the worker is given instead of OpenVINO; nothing to import here.
+collect_ignore = ["standin"]
+
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -57,6 +60,13 @@ def toolchain() -> Toolchain:
     if folder is None:
         pytest.skip("the Movidius tools are not installed; «make toolchain» installs them")
     return Toolchain(folder / "bin" / "python", managed=True)
+
+
+@pytest.fixture
+def no_toolchain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No Movidius tools are found in this test, installed or not."""
+    monkeypatch.delenv(PYTHON_VARIABLE, raising=False)
+    monkeypatch.setenv("EDGEAGE_CACHE", str(tmp_path / "no_cache"))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import click
 
 from edgeage.cli.talk import talk
 from edgeage.errors import ImageError, UsageError
+from edgeage.movidius.toolchain import PYTHON_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,8 +40,19 @@ _PATH = click.Path(path_type=Path)
     type=_PATH,
     help="A mean (.npy or .binaryproto) to subtract.  [default: the models' own]",
 )
-@click.option("--device", default="AUTO", show_default=True, help="Where to run the networks.")
-@click.option("--fallback", help="The device to use when the first one is not there.")
+@click.option(
+    "--device",
+    default="AUTO",
+    show_default=True,
+    help="Where to run the networks: CPU, GPU, MYRIAD, MYRIAD.<id>, OAK, …",
+)
+@click.option("--fallback", help="The device that answers while the first one does not.")
+@click.option(
+    "--movidius-python",
+    type=_PATH,
+    help=f"The Python with the Movidius tools.  [default: ${PYTHON_VARIABLE}, or the one of "
+    "«edgeage toolchain install»]",
+)
 @click.option(
     "--models",
     type=_PATH,
@@ -58,6 +71,7 @@ def command(
     mean: Path | None,
     device: str,
     fallback: str | None,
+    movidius_python: Path | None,
     models: Path | None,
     as_json: bool,
     save: Path | None,
@@ -75,6 +89,7 @@ def command(
     documents, failed = [], False
     with contextlib.ExitStack() as stack:
         stack.enter_context(talk())
+        stack.enter_context(_tools_of(movidius_python))
         predictor = None
         if any(isinstance(source, Path) for source in sources):
             predictor = stack.enter_context(Predictor(models, device, fallback=fallback, mean=mean))
@@ -85,8 +100,10 @@ def command(
             _report(result, as_json)
             if result.image in targets and result.error is None:
                 _draw(result, targets[result.image])
+        timing = predictor.timing.to_dict() if predictor else None
     if as_json:
-        click.echo(json.dumps({"results": documents}, indent=2, ensure_ascii=False))
+        document = {"results": documents, "timing": timing}
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     return int(failed)
 
 
@@ -186,3 +203,18 @@ def _draw(result: PictureResult, target: Path) -> None:
     from edgeage.images import read_image
 
     write_image(target, draw_faces(read_image(Path(result.image)), result.faces))
+
+
+@contextlib.contextmanager
+def _tools_of(python: Path | None) -> Iterator[None]:
+    """Have every part of a command use the Movidius tools of one Python."""
+    before = os.environ.get(PYTHON_VARIABLE)
+    if python is not None:
+        os.environ[PYTHON_VARIABLE] = str(python)
+    try:
+        yield
+    finally:
+        if python is not None and before is None:
+            del os.environ[PYTHON_VARIABLE]
+        elif before is not None:
+            os.environ[PYTHON_VARIABLE] = before

@@ -57,7 +57,7 @@ def command(
     from edgeage.evaluation.plots import plot_confusion
     from edgeage.evaluation.score import score_model
     from edgeage.evaluation.text import format_score
-    from edgeage.runtime.openvino import OpenVINOBackend
+    from edgeage.runtime.devices import open_backend
 
     lmdb = data if (data / "data.mdb").exists() else data / f"{_TASKS[name]}_test_lmdb"
     with contextlib.ExitStack() as stack:
@@ -69,7 +69,7 @@ def command(
                 f"{model} answers «{manifest.task}» ({', '.join(TASK_LABELS[manifest.task])}), "
                 f"{name} is for «{_TASKS[name]}»"
             )
-        session = stack.enter_context(contextlib.closing(OpenVINOBackend(device).load(manifest)))
+        session = stack.enter_context(contextlib.closing(open_backend(device).load(manifest)))
         bar = stack.enter_context(ProgressBar(f"test {name}", "img"))
         score = score_model(session, manifest, reader, bar.update)
         used_device = session.device

@@ -106,7 +106,9 @@ def _checked(
     trained: TrainedModel, compiled: Manifest, pictures: Pictures, profile: Profile
 ) -> Manifest:
     with contextlib.closing(OpenVINOBackend(profile.device).load(compiled)) as session:
-        figures = check_parity(trained, session.infer, pictures, profile)
+        figures = check_parity(
+            trained, lambda batch: session.infer(batch).probabilities, pictures, profile
+        )
     return dataclasses.replace(compiled, parity=figures)
 
 

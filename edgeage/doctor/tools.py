@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ctypes.util
-import importlib
-import importlib.util
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgeage.doctor.finding import NOT_NEEDED, OK, PROBLEM, WARNING, Finding
 from edgeage.errors import ToolchainError
+from edgeage.movidius.libusb import packaged_library
+from edgeage.movidius.status import toolchain_status
 from edgeage.movidius.toolchain import PYTHON_VARIABLE, Toolchain, find_toolchain
 from edgeage.runtime.inventory import depthai_problem, list_oak_cameras
 
@@ -35,28 +35,15 @@ def check_toolchain(devices: Sequence[UsbDevice]) -> Iterator[Finding]:
     whose = "ours" if toolchain.managed else f"named by ${PYTHON_VARIABLE}"
     yield Finding("Movidius tools", OK, f"{toolchain.python} ({whose})")
     yield _check_libusb(toolchain, wanted=wanted)
-    for check in _tried():
+    for check in toolchain_status().checks:
         broken = PROBLEM if wanted else WARNING
         status = OK if check.ok else broken if check.needed else NOT_NEEDED
         name = f"Movidius tools, {check.name.replace('_', ' ')}"
         yield Finding(name, status, check.detail, check.remedy)
 
 
-def _tried() -> Sequence[Any]:
-    """Try the tools; each result has ``name``, ``ok``, ``detail``, ``remedy`` and ``needed``."""
-    try:
-        status = importlib.import_module("edgeage.movidius.status")
-    except ModuleNotFoundError:
-        return ()
-    checks: Sequence[Any] = status.toolchain_status().checks
-    return checks
-
-
 def _check_libusb(toolchain: Toolchain, *, wanted: bool) -> Finding:
-    library = ctypes.util.find_library("usb-1.0")
-    if importlib.util.find_spec("edgeage.movidius.libusb") is not None:
-        finder = importlib.import_module("edgeage.movidius.libusb")
-        library = finder.packaged_library(toolchain.python) or library
+    library = packaged_library(toolchain.python) or ctypes.util.find_library("usb-1.0")
     if library is None:
         text = "libusb-1.0.so.0 is neither beside the Movidius tools nor in the system"
         status = PROBLEM if wanted else WARNING

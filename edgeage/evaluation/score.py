@@ -42,7 +42,7 @@ def predict_probabilities(
     for start in range(0, len(reader), _CHUNK):
         records = [reader.get(index) for index in range(start, min(start + _CHUNK, len(reader)))]
         pictures = [manifest.input.prepare(pixels.transpose(1, 2, 0)) for pixels, _ in records]
-        probabilities.append(session.infer(np.stack(pictures)))
+        probabilities.append(session.infer(np.stack(pictures)).probabilities)
         labels += [label for _, label in records]
         if on_progress:
             on_progress(start + len(records), len(reader))

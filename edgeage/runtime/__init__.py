@@ -1,5 +1,5 @@
 """Run compiled models: one small interface, one adapter a runtime."""
 
-from edgeage.runtime.backend import Backend, Session
+from edgeage.runtime.backend import Answer, Backend, Session
 
-__all__ = ["Backend", "Session"]
+__all__ = ["Answer", "Backend", "Session"]

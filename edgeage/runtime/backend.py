@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -11,7 +12,20 @@ if TYPE_CHECKING:
 
     from edgeage.manifest import Manifest
 
-__all__ = ["Backend", "Session", "batch_problem"]
+__all__ = ["Answer", "Backend", "Session", "batch_problem"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What a network says of a batch.
+
+    Attributes:
+        probabilities: float32 array of shape (n, labels), each row summing to 1.
+        devices: for each row the name of the device that answered it, for example ``"CPU"``.
+    """
+
+    probabilities: np.ndarray
+    devices: tuple[str, ...]
 
 
 class Session(Protocol):
@@ -22,7 +36,7 @@ class Session(Protocol):
         """Name of the device that does the work, for example ``"CPU"``."""
         ...
 
-    def infer(self, batch: np.ndarray) -> np.ndarray:
+    def infer(self, batch: np.ndarray) -> Answer:
         """Run the network.
 
         Args:
@@ -30,7 +44,7 @@ class Session(Protocol):
                 n may be any number and memory does not grow with it beyond the answer.
 
         Returns:
-            float32 array of shape (n, labels): probabilities, each row summing to 1.
+            A row of probabilities a picture, in order, and who answered it.
 
         Raises:
             UsageError: for a batch of another shape or dtype, or after :meth:`close`.

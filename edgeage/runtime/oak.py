@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeage.errors import DeviceLostError, DeviceVersionError, UsageError, require
-from edgeage.runtime.backend import batch_problem
+from edgeage.runtime.backend import Answer, batch_problem
 from edgeage.runtime.oakcamera import Camera
 from edgeage.runtime.oakpipeline import IN_FLIGHT, check_blob, probabilities
 
@@ -43,8 +43,6 @@ class OakBackend:
 
     Raises:
         UsageError: for another device's name.
-        MissingDependencyError: when depthai is not installed.
-        DeviceVersionError: when it is not depthai 2.
     """
 
     models: tuple[Manifest, ...] = ()
@@ -54,8 +52,8 @@ class OakBackend:
         if kind != "OAK":
             raise UsageError(f"expected device «OAK» or «OAK.<id>», got «{device}»")
         self.device = device
-        self._camera = Camera(_depthai(), wanted)
-        self._timeout_s = timeout_s
+        self._wanted, self._timeout_s = wanted, timeout_s
+        self._camera: Camera | None = None
 
     def load(self, manifest: Manifest, *, mean: np.ndarray | None = None) -> OakSession:
         """Load one model; see :meth:`edgeage.runtime.Backend.load`.
@@ -63,7 +61,8 @@ class OakBackend:
         Raises:
             ModelError: when the blob is missing, changed, or does not fit its manifest.
             UsageError: when a mean is given: a blob has its own built in.
-            DeviceVersionError: when this depthai does not read the blob's version.
+            MissingDependencyError: when depthai is not installed.
+            DeviceVersionError: when it is not depthai 2, or does not read the blob's version.
             DeviceNotFoundError: when there is no such device.
             DevicePermissionError: when it may not be opened.
             DeviceBusyError: when another program holds it.
@@ -73,6 +72,8 @@ class OakBackend:
                 "a blob has its mean built in and takes no other; compile the model anew with: "
                 "edgeage compile --target OAK --mean FILE"
             )
+        if self._camera is None:
+            self._camera = Camera(_depthai(), self._wanted)
         blob = manifest.file("blob")
         check_blob(self._camera.depthai, blob, manifest)
         return OakSession(self._camera, manifest, blob, self._timeout_s)
@@ -97,7 +98,7 @@ class OakSession:
         """``OAK.`` and the MX id once it runs, the name asked for until then."""
         return self._camera.name
 
-    def infer(self, batch: np.ndarray) -> np.ndarray:
+    def infer(self, batch: np.ndarray) -> Answer:
         """Run the network; see :meth:`edgeage.runtime.Session.infer`.
 
         Raises:
@@ -114,7 +115,7 @@ class OakSession:
             rows = self._run(batch) if len(batch) else []
         answer = np.empty((len(batch), len(self._manifest.labels)), np.float32)
         answer[:] = rows or 0
-        return answer
+        return Answer(answer, (self.device,) * len(batch))
 
     def close(self) -> None:
         """Take the network out; the last one closes the device. Closing twice is harmless."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import openvino as ov
 
 from edgeage.errors import DeviceError, EdgeageError, ModelError, UsageError
 from edgeage.inputspec import center_crop
-from edgeage.runtime.backend import batch_problem
+from edgeage.runtime.backend import Answer, batch_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,6 +109,7 @@ class OpenVINOSession:
         self._lock = threading.Lock()
         self._requests: dict[int, Any] = {}
         self._open = True
+        self.first_ms: float | None = None
 
     def open(self) -> None:
         """Compile the network for one picture at a time, and run it once on an empty one.
@@ -117,9 +119,13 @@ class OpenVINOSession:
         Raises:
             DeviceError: when the device is not there or refuses the network.
         """
-        self._run(np.zeros((1, 3, *self._manifest.input.input_hw), np.uint8))
+        picture = np.zeros((1, 3, *self._manifest.input.input_hw), np.uint8)
+        self._request(len(picture))
+        started = time.perf_counter()
+        self._run(picture)
+        self.first_ms = (time.perf_counter() - started) * 1000
 
-    def infer(self, batch: np.ndarray) -> np.ndarray:
+    def infer(self, batch: np.ndarray) -> Answer:
         """Run the network; see :meth:`edgeage.runtime.Session.infer`.
 
         Raises:
@@ -129,12 +135,12 @@ class OpenVINOSession:
         if problem := batch_problem(batch, self._manifest.input.input_hw):
             raise UsageError(problem)
         answer = np.empty((len(batch), len(self._manifest.labels)), np.float32)
-        start = 0
-        while start < len(batch):
+        devices: list[str] = []
+        while (start := len(devices)) < len(batch):
             size = BATCH if len(batch) - start >= BATCH else 1
             answer[start : start + size] = self._run(batch[start : start + size])
-            start += size
-        return answer
+            devices += [self.device] * size
+        return Answer(answer, tuple(devices))
 
     def close(self) -> None:
         """Give the device and its memory back; closing twice is harmless."""

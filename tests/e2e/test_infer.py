@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 
 import cv2
@@ -125,19 +126,40 @@ class TestMean:
         assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.usefixtures("no_toolchain")
 class TestDevice:
     def test_a_missing_one_says_which_are_here(self, infer, pictures):
+        done = infer("--image", pictures / "a.png", "--device", "TPU")
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert "cannot open device «TPU»" in done.stderr
+        assert "devices here: CPU" in done.stderr
+
+    def test_a_stick_without_its_tools_says_how_to_get_them(self, infer, pictures):
         done = infer("--image", pictures / "a.png", "--device", "MYRIAD")
         assert (done.exit_code, done.stdout) == (1, "")
-        assert "cannot open device «MYRIAD»" in done.stderr
-        assert "devices here: CPU" in done.stderr
+        assert done.stderr == (
+            "Error: cannot open MYRIAD: the Movidius tools are not installed; install them with: "
+            "edgeage toolchain install\n"
+        )
+
+    def test_the_tools_python_can_be_named(self, infer, pictures, tmp_path):
+        named = ("--movidius-python", tmp_path / "python")
+        done = infer("--image", pictures / "a.png", "--device", "MYRIAD", *named)
+        assert done.exit_code == 1
+        assert str(tmp_path / "python") in done.stderr
+        assert "EDGEAGE_MOVIDIUS_PYTHON" not in os.environ
 
     def test_a_fallback_takes_its_place(self, infer, pictures):
         done = infer("--image", pictures / "a.png", "--device", "MYRIAD", "--fallback", "CPU")
         assert done.exit_code == 0
         assert done.stdout.rstrip("\n").endswith("CPU")
-        assert done.stderr.rstrip("\n").endswith("using CPU instead")
+        assert done.stderr.rstrip("\n").endswith("edgeage toolchain install; using CPU instead")
         assert len(done.stderr.splitlines()) == 1
+
+    def test_json_tells_the_times_apart(self, infer, pictures):
+        timing = json.loads(infer(pictures / "a.png", "--json").stdout)["timing"]
+        assert timing["load_ms"] > timing["first_ms"] > 0
+        assert (timing["steady_ms"] > 0, timing["faces"]) == (True, 1)
 
 
 class TestSave:

@@ -166,6 +166,7 @@ def test_a_step_that_fails_says_so_to_the_next(cli, tmp_path, words):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("no_toolchain")
 def test_no_stick_is_an_error_or_a_fallback_never_the_end_of_the_program(
     cli, repo_root, compiled_models
 ):

@@ -170,6 +170,17 @@ def test_several_threads_share_one_predictor():
     assert found == expected
 
 
+def test_the_times_of_loading_and_of_answers_are_told_apart():
+    with Predictor(backend=FakeBackend()) as predictor:
+        assert predictor.timing.steady_ms is None
+        faces = [predictor.predict(grey(level))[0] for level in range(5)]
+        timing = predictor.timing
+    assert timing.load_ms > 0
+    assert timing.first_ms is None
+    assert timing.faces == 5
+    assert timing.steady_ms == sorted(face.latency_ms for face in faces)[2]
+
+
 def test_closed_is_closed():
     predictor = Predictor(backend=FakeBackend())
     predictor.close()

@@ -56,6 +56,23 @@ def test_a_session_is_as_strict_as_a_real_one():
         session.infer(np.zeros((1, 3, 227, 227), np.uint8))
 
 
+def test_faults_come_in_turn_and_end():
+    gone = DeviceError("gone")
+    backend = FakeBackend(load_faults=[None, gone], infer_faults=[None, gone, gone])
+    sessions = [backend.load(backend.models[0])]
+    with pytest.raises(DeviceError, match="gone"):
+        backend.load(backend.models[1])
+    sessions.append(backend.load(backend.models[1]))
+    picture = np.zeros((1, 3, 227, 227), np.uint8)
+    answered = []
+    for number in range(6):
+        try:
+            answered.append(sessions[number % 2].infer(picture).devices)
+        except DeviceError:
+            answered.append(())
+    assert answered == [("FAKE",), (), ()] + [("FAKE",)] * 3
+
+
 def test_needs_no_openvino():
     program = (
         "import sys, numpy as np; from edgeage import Predictor;"

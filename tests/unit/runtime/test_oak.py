@@ -61,7 +61,7 @@ def pictures(*marks: int) -> np.ndarray:
 
 def ask(session, batch: np.ndarray) -> np.ndarray:
     """Return the probabilities a session gives a batch."""
-    answer: np.ndarray = session.infer(batch)
+    answer: np.ndarray = session.infer(batch).probabilities
     return answer
 
 

@@ -32,11 +32,16 @@ def pictures(count: int) -> np.ndarray:
 @pytest.mark.parametrize("count", [0, 1, 2, BATCH - 1, BATCH, BATCH + 1, 2 * BATCH + 3])
 def test_a_batch_of_any_size_answers_as_each_picture_alone(count, session):
     batch = pictures(count)
-    alone = [session.infer(batch[i : i + 1])[0] for i in range(count)]
-    together = session.infer(batch)
+    alone = [session.infer(batch[i : i + 1]).probabilities[0] for i in range(count)]
+    together = session.infer(batch).probabilities
     assert together.shape == (count, 9)
     assert together.dtype == np.float32
     np.testing.assert_allclose(together, np.reshape(alone, (count, 9)), atol=1e-5)
+
+
+def test_every_row_names_its_device(session):
+    assert session.infer(pictures(BATCH + 2)).devices == ("CPU",) * (BATCH + 2)
+    assert session.first_ms > 0
 
 
 def test_whole_batches_run_at_once_and_the_rest_one_by_one(session, monkeypatch):
@@ -48,13 +53,17 @@ def test_whole_batches_run_at_once_and_the_rest_one_by_one(session, monkeypatch)
 
 def test_pictures_that_do_not_lie_in_one_piece(session):
     batch = pictures(4)
-    np.testing.assert_array_equal(session.infer(batch[::2]), session.infer(batch[::2].copy()))
+    np.testing.assert_array_equal(
+        session.infer(batch[::2]).probabilities, session.infer(batch[::2].copy()).probabilities
+    )
     flipped = batch[:, :, :, ::-1]
-    np.testing.assert_array_equal(session.infer(flipped), session.infer(flipped.copy()))
+    np.testing.assert_array_equal(
+        session.infer(flipped).probabilities, session.infer(flipped.copy()).probabilities
+    )
 
 
 def test_answers_are_kept_when_the_next_run_comes(session):
-    first = session.infer(pictures(2)[:1])
+    first = session.infer(pictures(2)[:1]).probabilities
     kept = first.copy()
     session.infer(pictures(2)[1:])
     np.testing.assert_array_equal(first, kept)
@@ -62,9 +71,11 @@ def test_answers_are_kept_when_the_next_run_comes(session):
 
 def test_several_threads_get_their_own_answers(session):
     batch = pictures(40)
-    expected = np.concatenate([session.infer(batch[i : i + 1]) for i in range(40)])
+    expected = np.concatenate([session.infer(batch[i : i + 1]).probabilities for i in range(40)])
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda i: session.infer(batch[i : i + 1])[0], range(40)))
+        found = list(
+            pool.map(lambda i: session.infer(batch[i : i + 1]).probabilities[0], range(40))
+        )
     np.testing.assert_array_equal(found, expected)
 
 
@@ -73,13 +84,20 @@ def test_another_mean_takes_the_place_of_the_models_own(manifest, session):
     backend = OpenVINOBackend("CPU")
     batch = pictures(3)
     np.testing.assert_array_equal(
-        backend.load(manifest, mean=own).infer(batch), session.infer(batch)
+        backend.load(manifest, mean=own).infer(batch).probabilities,
+        session.infer(batch).probabilities,
     )
     # (pixel + 5) − (mean + 5) is what it was; pixels up to 250 so that no byte runs over.
     low = (batch // 2).astype(np.uint8)
-    shifted = backend.load(manifest, mean=own + 5).infer((low + 5).astype(np.uint8))
-    np.testing.assert_allclose(shifted, session.infer(low), atol=1e-5)
-    assert np.abs(backend.load(manifest, mean=own + 5).infer(low) - session.infer(low)).max() > 1e-4
+    shifted = backend.load(manifest, mean=own + 5).infer((low + 5).astype(np.uint8)).probabilities
+    np.testing.assert_allclose(shifted, session.infer(low).probabilities, atol=1e-5)
+    assert (
+        np.abs(
+            backend.load(manifest, mean=own + 5).infer(low).probabilities
+            - session.infer(low).probabilities
+        ).max()
+        > 1e-4
+    )
 
 
 def test_names_the_device_that_does_the_work(manifest):
