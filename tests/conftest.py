@@ -11,8 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from edgeage.movidius import Toolchain
+from edgeage.movidius.toolchain import PYTHON_VARIABLE, installed_folder, toolchain_dir
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+# Now, before any test moves the cache or names another Python.
+_TOOLCHAIN_DIR, _MOVIDIUS_PYTHON = toolchain_dir(), os.environ.get(PYTHON_VARIABLE)
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -21,6 +27,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "utkface_archive" in getattr(item, "fixturenames", ()):
             item.add_marker("utkface")
+        if "toolchain" in getattr(item, "fixturenames", ()):
+            item.add_marker("toolchain")
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +45,17 @@ def utkface_archive() -> Path:
     if not path.is_file():
         pytest.skip("UTKFace.tar.gz is not here; set EDGEAGE_UTKFACE to its path")
     return path
+
+
+@pytest.fixture(scope="session")
+def toolchain() -> Toolchain:
+    """The real Movidius tools: of $EDGEAGE_MOVIDIUS_PYTHON, or installed in the user's cache."""
+    if _MOVIDIUS_PYTHON:
+        return Toolchain(Path(_MOVIDIUS_PYTHON).absolute(), managed=False)
+    folder = installed_folder(_TOOLCHAIN_DIR)
+    if folder is None:
+        pytest.skip("the Movidius tools are not installed; «make toolchain» installs them")
+    return Toolchain(folder / "bin" / "python", managed=True)
 
 
 @pytest.fixture
