@@ -90,10 +90,9 @@ def read_recipe(folder: Path, name: str) -> Recipe:
     path = folder / f"{name}_recipe.json"
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
-        # Recipes of before there were two engines do not name theirs.
-        engine = fields.get("engine", "torch")
         kept = tuple(fields["overrides"]), fields["precision"], fields["started_from"]
-        return Recipe(*kept, engine)
+        # Recipes of before there were two engines do not name theirs.
+        return Recipe(*kept, fields.get("engine", "torch"))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(
             f"{path} is not a training's recipe ({type(error).__name__}); start anew with another "
