@@ -85,7 +85,9 @@ def _of_glog(fatal: re.Match[str], talk: str) -> str:
     if parsing := _PARSING.search(talk):
         return f"this Caffe does not understand the {parsing[1]} ({parsing[2]}); leave that out"
     if kind := _KNOWN_TYPES.search(what):
-        near = did_you_mean(kind[2], kind[3].split(", "))
+        known = kind[3].split(", ")
+        same = [word for word in known if word.lower() == kind[2].lower()]
+        near = f"; did you mean «{same[0]}»?" if same else did_you_mean(kind[2], known)
         return f"Caffe knows no {kind[1]} type «{kind[2]}»{near or '; choose one it knows'}"
     for pattern, text in _TABLE:
         if found := re.search(pattern, what):
