@@ -152,8 +152,8 @@ def test_a_training_that_is_ended_goes_on(data, solver, tmp_path, cli, number):
         pytest.param({"data": "nowhere"}, 1, "nowhere", id="no-data"),
         pytest.param({"more": ("type=Foo",)}, 1, "no solver type «Foo»", id="solver-type"),
         pytest.param({"layer": ("type: \"LRN\"", "type: \"Lrn\"")}, 1, "mean «LRN»", id="layer"),
-        pytest.param({"more": ("--caffe-python", "/nowhere/python")}, 1, "is no Python", id="python"),
-        pytest.param({"more": ("--caffe-python", sys.executable)}, 1, "cannot import caffe", id="bare"),
+        pytest.param({"python": "/nowhere/python"}, 1, "is no Python", id="python"),
+        pytest.param({"python": sys.executable}, 1, "cannot import caffe", id="bare-python"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_one_line(data, solver, tmp_path, cli, change, status, reason):
@@ -166,6 +166,8 @@ def test_what_cannot_be_is_one_line(data, solver, tmp_path, cli, change, status,
         change.get("data", data), tmp_path / "agenet_solver.prototxt", tmp_path / "o", "caffe",
         "--max-iter", "2", *change.get("more", ()),
     )  # fmt: skip
+    if "python" in change:
+        words += ["--caffe-python", change["python"]]
     result = cli(*words)
     assert result.exit_code == status
     lines = [line for line in result.stderr.splitlines() if line.startswith("Error")]
