@@ -4,8 +4,8 @@ Run: python benchmarks/training.py [--json FILE] [--caffe-python PYTHON] [--iter
 
 In one run: the torch engine in bf16 and in fp32, the same network as torch users write it
 (``nn.Sequential``, ``nn.LocalResponseNorm``, fp32) and, with the Movidius toolchain or another
-Python that can ``import caffe``, real Caffe on the same prototxt, LMDB and batch. The limit is what the machine reaches on a large
-matrix product. Rounds alternate; figures are medians.
+Python that can ``import caffe``, real Caffe on the same prototxt, LMDB and batch. The limit is
+what the machine reaches on a large matrix product. Rounds alternate; figures are medians.
 """
 
 from __future__ import annotations

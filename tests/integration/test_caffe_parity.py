@@ -213,6 +213,8 @@ def _full_size(name, folder, toolchain, steps):
         if layer.type == "Dropout":
             layer.dropout_param.dropout_ratio = 0
     solver = read_solver(data_dir("prototxt") / f"{name}_solver.prototxt")
+    # At 0.001 two pictures a batch throw the weights about until rounding grows past 1e-3.
+    solver.base_lr = 0.0001
     starter = Starter(folder, toolchain)
     starter.add(name, net, solver, data, steps)
     return starter.go()[name]
