@@ -3,9 +3,9 @@
 Run: python benchmarks/training.py [--json FILE] [--caffe-python PYTHON] [--iterations N].
 
 In one run: the torch engine in bf16 and in fp32, the same network as torch users write it
-(``nn.Sequential``, ``nn.LocalResponseNorm``, fp32) and, given a Python that can ``import caffe``,
-real Caffe on the same prototxt, LMDB and batch. The limit is what the machine reaches on a large
-matrix product. Rounds alternate; figures are medians.
+(``nn.Sequential``, ``nn.LocalResponseNorm``, fp32) and, with the Movidius toolchain or another
+Python that can ``import caffe``, real Caffe on the same prototxt, LMDB and batch. The limit is
+what the machine reaches on a large matrix product. Rounds alternate; figures are medians.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from torch import nn
 
 from edgeage.caffe import format_message, read_net, read_solver, write_mean
 from edgeage.datasets.store import DatumReader, DatumWriter
+from edgeage.errors import ToolchainError
+from edgeage.movidius import Toolchain, find_toolchain
 from edgeage.paths import data_dir
 from edgeage.training.data import BatchSource
 from edgeage.training.trainer import TorchTrainer, has_fast_bf16
@@ -120,7 +122,17 @@ def plain_torch(iterations: int) -> float:
     return BATCH / statistics.median(times[WARM_UP:])
 
 
-def real_caffe(folder: Path, python: str, iterations: int) -> float:
+def find_caffe(python: Path | None) -> Toolchain | None:
+    """Return the Python named, or the Movidius toolchain if it is installed."""
+    try:
+        return find_toolchain(python)
+    except ToolchainError:
+        if python:
+            raise
+        return None
+
+
+def real_caffe(folder: Path, toolchain: Toolchain, iterations: int) -> float:
     """Return real Caffe's rate on the same files."""
     net = read_net(data_dir("prototxt") / "agenet_train_test.prototxt")
     for layer in net.layer[:2]:
@@ -132,8 +144,10 @@ def real_caffe(folder: Path, python: str, iterations: int) -> float:
     solver.display = solver.snapshot = 0
     (folder / "caffe_solver.prototxt").write_text(format_message(solver))
     program = CAFFE.format(warm_up=WARM_UP, iterations=iterations, batch=BATCH)
-    command = [python, "-c", program, str(folder / "caffe_solver.prototxt")]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    command = [str(toolchain.python), "-c", program, str(folder / "caffe_solver.prototxt")]
+    # A conda environment's protobuf may have no C++ part.
+    variables = toolchain.environment() if toolchain.managed else None
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=variables)
     return float(done.stdout.rsplit("rate", 1)[1])
 
 
@@ -161,7 +175,9 @@ def training_gflop() -> float:
     return 2 * (2 * conv1 + 3 * others) / 1e9
 
 
-def measure(folder: Path, iterations: int, rounds: int, caffe: str | None) -> dict[str, float]:
+def measure(
+    folder: Path, iterations: int, rounds: int, caffe: Toolchain | None
+) -> dict[str, float]:
     """Return the median rate of each contender over alternating rounds."""
     contenders: dict[str, Callable[[], float]] = {
         "edgeage torch engine, bf16": lambda: engine(folder, "bf16", iterations),
@@ -184,19 +200,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--iterations", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--caffe-python", help="a Python that can import caffe, as a peer")
+    parser.add_argument(
+        "--caffe-python",
+        type=Path,
+        help="a Python that can import caffe, as a peer  [default: the toolchain's, if installed]",
+    )
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
+    caffe = find_caffe(options.caffe_python)
     with tempfile.TemporaryDirectory() as folder:
         make_data(Path(folder))
-        rates = measure(Path(folder), options.iterations, options.rounds, options.caffe_python)
+        rates = measure(Path(folder), options.iterations, options.rounds, caffe)
     work = training_gflop()
     limits = {
         "bf16": matrix_gflops(torch.bfloat16) / work,
         "fp32": matrix_gflops(torch.float32) / work,
     }
     print(f"AgeNet, batch {BATCH}, {torch.get_num_threads()} threads, {work:.2f} GFLOP an image")
-    peer = "real Caffe, fp32" if options.caffe_python else "plain torch modules, fp32"
+    peer = "real Caffe, fp32" if caffe else "plain torch modules, fp32"
     for name, rate in rates.items():
         share = rate / limits[name.rsplit(" ", 1)[1]]
         ratio = f"{rate / rates[peer]:.2f} × {peer.split(',', maxsplit=1)[0]}"

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from edgeage.cli.progress import ProgressBar
-from edgeage.errors import require
 
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
@@ -87,10 +86,14 @@ class _StopOnSignal:
 )
 @click.option(
     "--engine",
-    type=click.Choice(["torch"]),
-    default="torch",
-    show_default=True,
-    help="What trains.",
+    type=click.Choice(["torch", "caffe"]),
+    help="What trains.  [default: torch, or the resumed training's]",
+)
+@click.option(
+    "--caffe-python",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="A Python that can import caffe.  [default: the Movidius toolchain's]",
 )
 @click.option(
     "--solver",
@@ -118,7 +121,8 @@ def command(
     overrides: tuple[str, ...],
     data: Path,
     out: Path | None,
-    engine: str,
+    engine: str | None,
+    caffe_python: Path | None,
     solver: Path | None,
     max_iter: int | None,
     resume: bool,
@@ -131,14 +135,15 @@ def command(
     (batch_size=32, mirror=true) or the augmentation (augment.shift=0.1, augment.zoom=0.1,
     augment.rotate=10, augment.light=0.2, augment.erase=0.3).
 
-    Ctrl-C takes a snapshot and ends; --resume goes on from there.
+    Ctrl-C takes a snapshot and ends; --resume goes on from there, with either engine.
     """
-    del engine
-    require("torch", extra="train", purpose="train")
     from edgeage.training.run import TrainOptions, train
 
     out = out or Path("runs") / name
-    options = TrainOptions(name, data, out, solver, max_iter, resume, weights, precision, overrides)
+    options = TrainOptions(
+        name, data, out, solver, max_iter, resume, weights, precision, overrides, engine,
+        caffe_python,
+    )  # fmt: skip
     with _StopOnSignal() as signals, ProgressBar(f"train {name}", "iter") as bar:
         manifest = train(options, [_Talk(bar)], lambda: signals.stopped)
     if manifest is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Any
 
@@ -9,6 +10,9 @@ import torch
 from torch.nn import functional
 
 __all__ = ["local_response_norm", "pool_caffe", "softmax_loss"]
+
+
+_WORST_LOSS = -math.log(torch.finfo(torch.float32).tiny)
 
 
 @lru_cache(maxsize=16)
@@ -89,7 +93,7 @@ def pool_caffe(
 def softmax_loss(
     scores: torch.Tensor, labels: torch.Tensor, normalization: str, ignore_label: int | None
 ) -> torch.Tensor:
-    """Softmax with multinomial logistic loss, normalised as ``SoftmaxWithLoss`` does.
+    """Softmax with multinomial logistic loss, as ``SoftmaxWithLoss`` normalises and limits it.
 
     Args:
         scores: (N, classes, …) before the softmax.
@@ -101,7 +105,9 @@ def softmax_loss(
         A float32 scalar.
     """
     ignored = -100 if ignore_label is None else ignore_label
-    total = functional.cross_entropy(scores.float(), labels, ignore_index=ignored, reduction="sum")
+    each = functional.cross_entropy(scores.float(), labels, ignore_index=ignored, reduction="none")
+    # Caffe takes no probability for less than FLT_MIN; its gradient does not know of that.
+    total = (each + (each.clamp(max=_WORST_LOSS) - each).detach()).sum()
     divisors = {
         "FULL": labels.numel(),
         "VALID": int((labels != ignored).sum()),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from edgeage.errors import TrainingError, require
+from edgeage.errors import TrainingError
 from edgeage.paths import atomic_file
+from edgeage.training.events import EventWriter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,10 +92,7 @@ class TrainingLog:
             writer.writerows(rows)
         self._stream = self.path.open("a", newline="")
         self._writer = csv.DictWriter(self._stream, _COLUMNS)
-        board = require("torch.utils.tensorboard", extra="train", purpose="write training events")
-        self._board: Any = board.SummaryWriter(
-            str(folder / "tensorboard"), purge_step=iteration + 1 if iteration else None
-        )
+        self._board = EventWriter(folder / "tensorboard", iteration + 1 if iteration else None)
 
     def __enter__(self) -> TrainingLog:
         return self
@@ -118,7 +116,7 @@ class TrainingLog:
             images_per_second=f"{report.images_per_second:.1f}",
         )
         for name in ("loss", "learning_rate", "images_per_second"):
-            self._board.add_scalar(f"train/{name}", getattr(report, name), report.iteration)
+            self._board.scalar(f"train/{name}", getattr(report, name), report.iteration)
 
     def test(self, report: TestReport) -> None:
         """Write one test's figures."""
@@ -129,7 +127,7 @@ class TrainingLog:
             accuracy=f"{report.accuracy:.6f}",
         )
         for name in ("loss", "accuracy"):
-            self._board.add_scalar(f"test/{name}", getattr(report, name), report.iteration)
+            self._board.scalar(f"test/{name}", getattr(report, name), report.iteration)
 
     def snapshot(self, path: Path) -> None:
         """Bring everything on disk up to the snapshot."""

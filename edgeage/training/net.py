@@ -69,6 +69,9 @@ class TorchNet:
             for layer in self._layers.values()
             for index in range(len(layer.blobs))
         ]
+        for entry in self.parameters:
+            # Caffe computes no gradient for a frozen blob, and clips the others without it.
+            entry.blob.requires_grad_(entry.lr_mult != 0)
 
     def _add_phase(self, phase: str, net: Any, input_shape: tuple[int, int, int]) -> None:
         layers = [build_layer(param) for param in net.layer]

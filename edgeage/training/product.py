@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from edgeage.training.engine import Trainer
     from edgeage.training.recipe import Recipe
-    from edgeage.training.trainer import TorchTrainer
 
 __all__ = ["MEAN_NAME", "NETWORKS", "write_model"]
 
@@ -27,7 +27,7 @@ NETWORKS = {"agenet": "age", "gendernet": "gender"}
 MEAN_NAME = "age_gender_mean.npy"
 
 
-def write_model(trainer: TorchTrainer, recipe: Recipe, report: Mapping[str, Any]) -> Path:
+def write_model(trainer: Trainer, recipe: Recipe, report: Mapping[str, Any]) -> Path:
     """Write ``NAME.caffemodel``, its deploy prototxt, its mean and, last, its manifest.
 
     Args:
@@ -39,7 +39,7 @@ def write_model(trainer: TorchTrainer, recipe: Recipe, report: Mapping[str, Any]
         The manifest's path.
     """
     name, out = trainer.name, trainer.out
-    transform = trainer.test_source.transform
+    transform = trainer.transform
     names = {"caffemodel": f"{name}.caffemodel", "prototxt": f"{name}_deploy.prototxt"}
     snapshot = out / f"{name}_iter_{trainer.iteration}.caffemodel"
     with atomic_file(out / names["caffemodel"]) as temporary:
@@ -70,12 +70,13 @@ def write_model(trainer: TorchTrainer, recipe: Recipe, report: Mapping[str, Any]
         output_name=OUTPUT_NAME,
         source={
             "dataset": report["dataset"],
-            "engine": "torch",
-            "precision": "bf16" if trainer.bf16 else "fp32",
+            "engine": trainer.engine,
+            "precision": trainer.precision_used,
             "iterations": trainer.iteration,
             "overrides": list(recipe.overrides),
             "started_from": recipe.started_from,
         },
+        tools=trainer.tools,
     )
     path = out / f"{name}.json"
     manifest.with_files(out, **names).write(path)

@@ -25,11 +25,13 @@ class Recipe:
         overrides: ``key=value`` words; the later of two for the same key counts.
         precision: ``auto``, ``fp32`` or ``bf16``.
         started_from: ``name`` and ``sha256`` of the weights it started from, or None.
+        engine: ``torch`` or ``caffe``: what trained last.
     """
 
     overrides: tuple[str, ...] = ()
     precision: str = "auto"
     started_from: dict[str, str] | None = None
+    engine: str = "torch"
 
     @classmethod
     def of(cls, weights: Path | None) -> Recipe:
@@ -45,11 +47,16 @@ class Recipe:
         except OSError as error:
             raise ModelError(f"{weights} cannot be read: {error.strerror}") from None
 
-    def changed(self, precision: str | None, words: Sequence[str]) -> Recipe:
-        """Return a copy with another precision, if one is given, and more overrides behind."""
+    def changed(
+        self, precision: str | None, words: Sequence[str], engine: str | None = None
+    ) -> Recipe:
+        """Return a copy with another precision and engine, if given, and more overrides behind."""
         more = tuple(word for word in words if word not in self.overrides)
         return dataclasses.replace(
-            self, precision=precision or self.precision, overrides=self.overrides + more
+            self,
+            precision=precision or self.precision,
+            overrides=self.overrides + more,
+            engine=engine or self.engine,
         )
 
     def write(self, folder: Path, name: str, solver: Any, net: Any) -> None:
@@ -83,7 +90,9 @@ def read_recipe(folder: Path, name: str) -> Recipe:
     path = folder / f"{name}_recipe.json"
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
-        return Recipe(tuple(fields["overrides"]), fields["precision"], fields["started_from"])
+        kept = tuple(fields["overrides"]), fields["precision"], fields["started_from"]
+        # Recipes of before there were two engines do not name theirs.
+        return Recipe(*kept, fields.get("engine", "torch"))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(
             f"{path} is not a training's recipe ({type(error).__name__}); start anew with another "

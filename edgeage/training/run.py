@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeage.caffe import read_net, read_solver
 from edgeage.datasets import read_report
-from edgeage.datasets.store import DatumReader
 from edgeage.errors import TrainingError, UsageError, did_you_mean
 from edgeage.paths import data_dir
-from edgeage.training.data import BatchSource
+from edgeage.training.engine import ENGINES, open_trainer
 from edgeage.training.logs import Reporter, TrainingLog
 from edgeage.training.overrides import Overrides
 from edgeage.training.product import NETWORKS, write_model
 from edgeage.training.recipe import Recipe, read_recipe
 from edgeage.training.snapshot import latest_snapshot
-from edgeage.training.trainer import TorchTrainer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["TrainOptions", "train"]
 
@@ -40,6 +38,9 @@ class TrainOptions:
         weights: caffemodel whose layers of the same names to start from.
         precision: ``auto``, ``fp32`` or ``bf16``; None for ``auto``, or the resumed training's.
         overrides: ``key=value`` words.
+        engine: ``torch`` or ``caffe``; None for ``torch``, or the resumed training's.
+        caffe_python: for ``caffe``, an interpreter that can ``import caffe``; None takes the
+            Movidius toolchain's.
     """
 
     name: str
@@ -51,12 +52,19 @@ class TrainOptions:
     weights: Path | None = None
     precision: str | None = None
     overrides: Sequence[str] = ()
+    engine: str | None = None
+    caffe_python: Path | None = None
 
     def __post_init__(self) -> None:
         if self.name not in NETWORKS:
             raise UsageError(
                 f"unknown network «{self.name}»{did_you_mean(self.name, NETWORKS)}; expected one "
                 f"of {', '.join(NETWORKS)}"
+            )
+        if self.engine not in (None, *ENGINES):
+            raise UsageError(
+                f"unknown engine «{self.engine}»{did_you_mean(str(self.engine), ENGINES)}; "
+                f"expected {' or '.join(ENGINES)}"
             )
         if self.resume and self.weights:
             raise UsageError("--resume and --weights exclude each other: a snapshot has weights")
@@ -89,16 +97,12 @@ def train(
     report = read_report(options.data)
     resumed = read_recipe(options.out, options.name) if options.resume else None
     recipe = resumed or Recipe.of(options.weights)
-    recipe = recipe.changed(options.precision, options.overrides)
+    recipe = recipe.changed(options.precision, options.overrides, options.engine)
     solver, net = _read_networks(options, recipe)
-    with _sources(options.data, net, solver, recipe) as (train_source, test_source):
-        trainer = TorchTrainer(
-            options.name, options.out, solver, net, train_source, test_source, recipe.precision
-        )
-        if state:
-            trainer.resume(state)
-        elif options.weights:
-            trainer.load_weights(options.weights)
+    if options.caffe_python and recipe.engine != "caffe":
+        raise UsageError("--caffe-python is for --engine caffe")
+    with open_trainer(options, recipe, solver, net) as trainer:
+        trainer.start(state, options.weights)
         recipe.write(options.out, options.name, solver, net)
         with TrainingLog(options.out, options.name, trainer.iteration) as log:
             trainer.reporters = [log, *reporters]
@@ -119,7 +123,10 @@ def _starting_point(options: TrainOptions) -> Path | None:
             f"--resume or choose another --out"
         )
     for leftover in options.out.glob(f".{options.name}*.part"):
-        leftover.unlink()
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink()
     return state
 
 
@@ -139,35 +146,3 @@ def _read_networks(options: TrainOptions, recipe: Recipe) -> tuple[Any, Any]:
     if solver.max_iter < 1:
         raise TrainingError(f"{path}: expected max_iter above 0, found {solver.max_iter}")
     return solver, net
-
-
-@contextlib.contextmanager
-def _sources(
-    folder: Path, net: Any, solver: Any, recipe: Recipe
-) -> Iterator[tuple[BatchSource, BatchSource]]:
-    augment = Overrides.parse(recipe.overrides).augment
-    seed = max(int(solver.random_seed), 0)
-    with contextlib.ExitStack() as stack:
-        sources = []
-        for number, phase in enumerate(("TRAIN", "TEST")):
-            data = _data_layer(net, number, phase)
-            reader = stack.enter_context(DatumReader(folder / data.data_param.source))
-            sources.append(
-                BatchSource(
-                    data,
-                    reader,
-                    folder,
-                    training=phase == "TRAIN",
-                    seed=seed,
-                    augment=augment,
-                )
-            )
-        yield sources[0], sources[1]
-
-
-def _data_layer(net: Any, number: int, phase: str) -> Any:
-    for layer in net.layer:
-        rules = [rule.phase for rule in layer.include]
-        if layer.type == "Data" and (not rules or number in rules):
-            return layer
-    raise TrainingError(f"the network has no Data layer for phase {phase}")

@@ -13,14 +13,27 @@ POLICIES = ("fixed", "step", "exp", "inv", "multistep", "poly", "sigmoid")
 
 
 def current_step(solver: Any, iteration: int) -> int:
-    """Return how many steps of ``step`` or ``multistep`` lie behind an iteration."""
+    """Return how many steps of ``step`` or ``multistep`` an iteration's learning rate has taken.
+
+    ``multistep`` takes its values in the order they are given, at most one an iteration.
+
+    Args:
+        solver: a ``SolverParameter``.
+        iteration: 0 for the first; -1, before any, has taken none.
+
+    Raises:
+        TrainingError: for ``step`` without a stepsize.
+    """
     if solver.lr_policy == "step":
         if solver.stepsize <= 0:
             raise TrainingError("lr_policy «step» needs a stepsize above 0")
-        return iteration // int(solver.stepsize)
+        return max(iteration, 0) // int(solver.stepsize)
+    taken, last = 0, -1
     if solver.lr_policy == "multistep":
-        return sum(iteration >= value for value in solver.stepvalue)
-    return 0
+        for value in solver.stepvalue:
+            last = max(value, last + 1)
+            taken += iteration >= last
+    return taken
 
 
 def learning_rate(solver: Any, iteration: int) -> float:

@@ -51,9 +51,8 @@ class SgdSolver:
         rate = learning_rate(self.param, iteration)
         self._clip()
         for entry, history in zip(self.parameters, self.history, strict=True):
-            gradient = entry.blob.grad
-            if gradient is None or not entry.lr_mult:
-                continue
+            # A frozen blob has none, yet what momentum it has from before runs out.
+            gradient = torch.zeros_like(history) if entry.blob.grad is None else entry.blob.grad
             if self.param.iter_size > 1:
                 gradient.div_(self.param.iter_size)
             self._regularize(entry, gradient)
@@ -74,6 +73,8 @@ class SgdSolver:
         if limit < 0:
             return
         gradients = [entry.blob.grad for entry in self.parameters if entry.blob.grad is not None]
+        if not gradients:
+            return
         norm = torch.stack([gradient.norm() for gradient in gradients]).norm()
         if norm > limit:
             for gradient in gradients:
@@ -86,7 +87,8 @@ class SgdSolver:
             iter=iteration,
             learned_net=learned_net,
             history=history,
-            current_step=current_step(self.param, iteration),
+            # The step of the last update, not of the next one.
+            current_step=current_step(self.param, iteration - 1),
         )
 
     def restore(self, state: SolverState, origin: str) -> None:

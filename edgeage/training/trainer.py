@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
     from pathlib import Path
 
+    from edgeage.training.transform import Transform
+
 __all__ = ["PRECISIONS", "TorchTrainer", "has_fast_bf16"]
 
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -58,6 +60,8 @@ class TorchTrainer:
     precision: str = "auto"
     reporters: Sequence[Reporter] = ()
 
+    engine = "torch"
+
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise UsageError(
@@ -72,6 +76,28 @@ class TorchTrainer:
         self._losses: collections.deque[float] = collections.deque(
             maxlen=max(int(self.solver_param.average_loss), 1)
         )
+
+    @property
+    def precision_used(self) -> str:
+        """What it computes in: ``fp32`` or ``bf16``."""
+        return "bf16" if self.bf16 else "fp32"
+
+    @property
+    def tools(self) -> dict[str, str]:
+        """What computes, and its version."""
+        return {"torch": str(torch.__version__)}
+
+    @property
+    def transform(self) -> Transform:
+        """How a test picture becomes the network's input."""
+        return self.test_source.transform
+
+    def start(self, state: Path | None = None, weights: Path | None = None) -> None:
+        """Get ready: from a snapshot's ``.solverstate``, from other weights, or from fillers."""
+        if state:
+            self.resume(state)
+        elif weights:
+            self.load_weights(weights)
 
     def resume(self, state: Path) -> None:
         """Go on from a ``.solverstate``."""

@@ -31,8 +31,7 @@ def tried(monkeypatch):
     def install(*results):
         monkeypatch.setenv(PYTHON_VARIABLE, sys.executable)
         status = types.SimpleNamespace(checks=results)
-        module = types.SimpleNamespace(toolchain_status=lambda: status)
-        monkeypatch.setitem(sys.modules, "edgeage.movidius.status", module)
+        monkeypatch.setattr(tools, "toolchain_status", lambda: status)
 
     return install
 
@@ -68,16 +67,10 @@ def test_a_tool_that_does_not_work(devices, needed, status, tried):
     assert (last.status, last.text, last.remedy) == (status, "caffe said", "mend it")
 
 
-def test_tools_that_nothing_tries(tried, monkeypatch):
-    tried()
-    monkeypatch.setitem(sys.modules, "edgeage.movidius.status", None)
-    assert [finding.check for finding in tools.check_toolchain([])] == ["Movidius tools", "libusb"]
-
-
 @pytest.mark.parametrize(("devices", "missing"), [([STICK], PROBLEM), ([], WARNING)])
 def test_libusb_of_the_system(devices, missing, tried, monkeypatch):
     tried()
-    monkeypatch.setattr(tools.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(tools, "packaged_library", lambda python: None)
     for library, status in (("libusb-1.0.so.0", OK), (None, missing)):
         monkeypatch.setattr(tools.ctypes.util, "find_library", lambda name, found=library: found)
         finding = list(tools.check_toolchain(devices))[1]

@@ -320,14 +320,14 @@ def test_refuses_another_devices_name(device, world):
         OakBackend(device)
 
 
-def test_without_depthai_the_install_line(monkeypatch):
+def test_without_depthai_the_install_line(monkeypatch, model):
     monkeypatch.setitem(sys.modules, "depthai", None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'edgeage\[oak\]'"):
-        OakBackend()
+        OakBackend().load(model())
 
 
-def test_another_depthai_than_two(world):
+def test_another_depthai_than_two(world, model):
     sys.modules["depthai"].__version__ = "3.0.1"
     del sys.modules["depthai"].node.XLinkIn
     with pytest.raises(DeviceVersionError, match=r"depthai 3\.0\.1 is installed, 2\.x is needed"):
-        OakBackend()
+        OakBackend().load(model())
