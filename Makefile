@@ -1,8 +1,9 @@
 # make demo    install edgeage and predict age and gender of examples/test_0.png
 # make test    install everything, then ruff, mypy and pytest
 # make lint    ruff and mypy
-# make toolchain   install the Movidius tools (Linux x86-64; needs a Python 3.6 to 3.9)
-# make bench   the measurements in benchmarks/, their results files and the tables made of them
+# make toolchain  install the Movidius tools (Linux x86-64; needs a Python 3.6 to 3.9)
+# make bench   the measurements in benchmarks/, their results files and the tables made of them;
+#              EDGEAGE_UTKFACE=UTKFace.tar.gz builds the real data set, made-up pictures otherwise
 # make clean   remove what these made
 #
 # PYTHON=python3.12 chooses the interpreter for a new .venv; TESTS="tests/unit -k images" what to run.
@@ -36,7 +37,10 @@ toolchain: $(VENV)/.core
 	$(BIN)/edgeage toolchain install
 
 bench: $(VENV)/.dev
-	set -e; for name in dataset_build training inference import_time; do \
+	$(BIN)/edgeage toolchain status >/dev/null || $(BIN)/edgeage toolchain install
+	$(BIN)/python benchmarks/dataset_build.py $(if $(EDGEAGE_UTKFACE),--source $(EDGEAGE_UTKFACE)) \
+		--json benchmarks/results/dataset_build.json
+	set -e; for name in training inference import_time worker_overhead compile_time; do \
 		$(BIN)/python benchmarks/$$name.py --json benchmarks/results/$$name.json; done
 	$(BIN)/python benchmarks/report.py
 

@@ -51,7 +51,8 @@ def test_json_is_the_report_and_nothing_else(
     report = json.loads(result.stdout)
     assert report == read_report(tmp_path / "x")
     assert report["options"] == {
-        "races": ["white", "asian"], "split": 0.8, "oversample": False, "seed": 230, "size": 32,
+        "races": ["white", "asian"], "split": 0.8, "test_from": None, "oversample": False,
+        "seed": 230, "size": 32,
     }  # fmt: skip
 
 
