@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from edgeage.compiler.sources import TrainedModel
     from edgeage.manifest import Manifest
 
-__all__ = ["compile_model"]
+__all__ = ["compile_model", "trained_graph"]
 
 
 def compile_model(
@@ -112,18 +112,31 @@ def _checked(
     return dataclasses.replace(compiled, parity=figures)
 
 
-def _graph(trained: TrainedModel, profile: Profile) -> Any:
+def trained_graph(trained: TrainedModel, profile: Profile) -> Any:
+    """Build a trained network's graph as a profile wants it.
+
+    Returns:
+        ``openvino.Model``; see :func:`edgeage.compiler.graph.build_graph`.
+
+    Raises:
+        ModelError: when the network and its weights do not fit together.
+    """
     from edgeage import caffe
 
-    manifest = trained.manifest
-    graph = build_graph(
+    return build_graph(
         caffe.filter_net(caffe.read_net(trained.prototxt), "TEST"),
         caffe.read_weights(trained.caffemodel),
         mean=trained.mean,
-        scale=manifest.input.scale,
-        output_name=manifest.output_name,
+        scale=trained.manifest.input.scale,
+        output_name=trained.manifest.output_name,
         half=profile.precision == "FP16",
+        lrn_scale=profile.lrn_scale,
     )
+
+
+def _graph(trained: TrainedModel, profile: Profile) -> Any:
+    manifest = trained.manifest
+    graph = trained_graph(trained, profile)
     _check_ends(graph, manifest, trained.prototxt)
     for key, value in _essentials(manifest, profile).items():
         graph.set_rt_info(value, ["edgeage", key])

@@ -25,6 +25,7 @@ def build_graph(
     scale: float = 1.0,
     output_name: str = "prob",
     half: bool = False,
+    lrn_scale: float = 1.0,
 ) -> Any:
     """Build the graph of a deploy network.
 
@@ -40,6 +41,9 @@ def build_graph(
         output_name: the blob that is the answer.
         half: store weights in half precision. The mean stays float32 either way: half precision
             would round its values by up to 1/16 of a grey level.
+        lrn_scale: a power of two that local response normalisation across channels divides its
+            input by, and multiplies its answer with: the same numbers, with squares that half
+            precision can hold.
 
     Returns:
         ``openvino.Model`` with input uint8 (1, 3, height, width) BGR and output float32.
@@ -57,7 +61,7 @@ def build_graph(
     for layer in net.layer:
         if layer.type != "Input":
             arrays = weights.get(layer.name, [])
-            blobs[layer.top[0]] = build_layer(layer, blobs, arrays, half=half)
+            blobs[layer.top[0]] = build_layer(layer, blobs, arrays, half=half, lrn_scale=lrn_scale)
     if output_name not in blobs:
         raise ModelError(
             f"{net.name or 'the network'} has no blob «{output_name}»"
@@ -113,7 +117,12 @@ def _normalised(
 
 
 def build_layer(
-    layer: Any, blobs: Mapping[str, Value], arrays: list[np.ndarray], *, half: bool = False
+    layer: Any,
+    blobs: Mapping[str, Value],
+    arrays: list[np.ndarray],
+    *,
+    half: bool = False,
+    lrn_scale: float = 1.0,
 ) -> Value:
     """Build the nodes of one layer.
 
@@ -122,6 +131,7 @@ def build_layer(
         blobs: the values so far, by blob name; its bottoms must be among them.
         arrays: what it learned, float32.
         half: store weights in half precision.
+        lrn_scale: as for :func:`build_graph`.
 
     Returns:
         Its only top, whose node bears the layer's name.
@@ -142,7 +152,7 @@ def build_layer(
             f"layer «{layer.name}» has bottoms {list(layer.bottom)} and tops {list(layer.top)}; "
             "expected bottoms that an earlier layer makes, and one top"
         )
-    parts = Parts(layer, [blobs[name] for name in layer.bottom], arrays, half)
+    parts = Parts(layer, [blobs[name] for name in layer.bottom], arrays, half, lrn_scale)
     with translated(f"build layer «{layer.name}»", ModelError):
         value = build(parts)
     if all(value is not given for given in parts.inputs):

@@ -2,14 +2,16 @@
 
 Weights, biases and the mean are rounded to IEEE half precision, and so is what every layer hands
 to the next one (to the nearest, ties to even; beyond 65,504 it becomes infinite). Inside a layer
-sums are taken in single precision. A Myriad X fuses some layers and so rounds less often, and its
-square roots and exponentials differ in the last bits: this is its arithmetic's scale, not its
-answers bit by bit.
+sums are taken in single precision; only local response normalisation across channels, whose
+squares are what may overflow, is rounded at every step. A Myriad X fuses some layers and so
+rounds less often, and its square roots and exponentials differ in the last bits: this is its
+arithmetic's scale, not its answers bit by bit.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,13 +35,16 @@ CHUNK = 8
 """Pictures that are taken through the layers at once."""
 
 
-def simulate_half(trained: TrainedModel, batch: np.ndarray) -> dict[str, np.ndarray]:
+def simulate_half(
+    trained: TrainedModel, batch: np.ndarray, *, lrn_scale: float = 1.0
+) -> dict[str, np.ndarray]:
     """Run a network as half precision would, and return what every layer makes of a batch.
 
     Args:
         trained: the network.
         batch: uint8 of shape (n, 3, height, width), BGR, of the network's input size. All layers
             of all pictures are held at once: 6 MB a picture of AgeNet.
+        lrn_scale: as for :func:`edgeage.compiler.graph.build_graph`.
 
     Returns:
         By layer name, in order, float32 of shape (n, …) whose values half precision can hold or
@@ -49,7 +54,7 @@ def simulate_half(trained: TrainedModel, batch: np.ndarray) -> dict[str, np.ndar
     Raises:
         ModelError: when layers, weights and shapes do not fit together.
     """
-    parts = list(HalfNetwork(trained).chunks(batch))
+    parts = list(HalfNetwork(trained, lrn_scale=lrn_scale).chunks(batch))
     if not parts:
         raise ModelError("expected at least one picture, got none")
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -62,7 +67,8 @@ def rounded_to_half(array: np.ndarray) -> np.ndarray:
     [100.0, 129.875, inf]
     """
     with np.errstate(over="ignore"):
-        return array.astype(np.float16).astype(np.float32)
+        rounded: np.ndarray = array.astype(np.float16).astype(np.float32)
+    return rounded
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,17 +92,18 @@ class HalfNetwork:
 
     Args:
         trained: the network.
+        lrn_scale: as for :func:`edgeage.compiler.graph.build_graph`.
 
     Attributes:
         peaks: by layer name, the largest magnitude it has made of any picture so far, before
             rounding; for a local response normalisation also ``"NAME: sum of squares"``, which
-            it needs on its way.
+            it needs on its way, of its input divided by ``lrn_scale``.
 
     Raises:
         ModelError: when layers, weights and shapes do not fit together.
     """
 
-    def __init__(self, trained: TrainedModel) -> None:
+    def __init__(self, trained: TrainedModel, *, lrn_scale: float = 1.0) -> None:
         from edgeage import caffe
 
         self._net = caffe.filter_net(caffe.read_net(trained.prototxt), "TEST")
@@ -109,6 +116,7 @@ class HalfNetwork:
         self._mean = np.float32(0)
         if trained.mean is not None:
             self._mean = rounded_to_half(graph_mean(trained.mean, input_hw))
+        self._lrn_scale = lrn_scale
         self._steps: dict[int, list[_Step]] = {}
         self.peaks: dict[str, float] = {}
 
@@ -129,7 +137,8 @@ class HalfNetwork:
             made[step.name] = blobs[step.top] = rounded_to_half(answer)
             self._note(step.name, answer)
             if step.layer.type == "LRN":
-                self._note(f"{step.name}: sum of squares", _square_sums(step.layer, bottoms[0]))
+                sums = _square_sums(step.layer, bottoms[0], self._lrn_scale)
+                self._note(f"{step.name}: sum of squares", sums)
         return made
 
     def _note(self, name: str, values: np.ndarray) -> None:
@@ -146,6 +155,8 @@ class HalfNetwork:
             if layer.type == "Input":
                 continue
             run, made = _compile_layer(layer, shapes, self._weights.get(layer.name, []))
+            if _is_across(layer):
+                run = functools.partial(_half_lrn, layer.lrn_param, self._lrn_scale)
             shapes[layer.top[0]] = made
             steps.append(_Step(layer, run))
         return steps
@@ -175,15 +186,42 @@ def _compile_layer(
     return run, tuple(value.get_shape())
 
 
-def _square_sums(layer: Any, values: np.ndarray) -> np.ndarray:
-    """Return the sums of squares a local response normalisation divides by a power of."""
+def _is_across(layer: Any) -> bool:
+    return layer.type == "LRN" and enum_name(layer.lrn_param, "norm_region") == "ACROSS_CHANNELS"
+
+
+def _half_lrn(param: Any, scale: float, values: list[np.ndarray]) -> np.ndarray:
+    """Normalise across channels as the graph does it, every number on the way rounded.
+
+    The answer alone is left as it is: every layer's is rounded where it is handed on.
+    """
+    half = rounded_to_half
+    with np.errstate(over="ignore"):
+        scaled = half(values[0] / np.float32(scale))
+        sums: np.ndarray = np.float32(0)
+        for squares in _windows(half(np.square(scaled)), param.local_size):
+            sums = half(sums + squares)
+        # As a chip is given it, alpha by the number of channels: AgeNet's, 2e-5, is subnormal.
+        share = half(np.float32(param.alpha * scale**2 / param.local_size))
+        base = half(np.float32(param.k) + half(share * sums))
+        answer = half(scaled * half(np.power(base, np.float32(-param.beta))))
+        unscaled: np.ndarray = answer * np.float32(scale)
+    return unscaled
+
+
+def _windows(values: np.ndarray, size: int) -> list[np.ndarray]:
+    """Return the neighbours of every channel, as ``size`` arrays of the same shape as the input."""
+    padded = np.pad(values, ((0, 0), (size // 2, size // 2), (0, 0), (0, 0)))
+    return [padded[:, place : place + values.shape[1]] for place in range(size)]
+
+
+def _square_sums(layer: Any, values: np.ndarray, scale: float) -> np.ndarray:
+    """Return the sums of squares a local response normalisation divides by a power of, exactly."""
     size = layer.lrn_param.local_size
     squares = np.square(values, dtype=np.float64)
-    if enum_name(layer.lrn_param, "norm_region") != "ACROSS_CHANNELS":
-        # All of the channel bounds what a window of it can hold.
-        sums: np.ndarray = np.minimum(squares.max((2, 3)) * size**2, squares.sum((2, 3)))
-        return sums
-    padded = np.pad(squares, ((0, 0), (size // 2 + 1, size // 2), (0, 0), (0, 0)))
-    running = np.cumsum(padded, axis=1)
-    windows: np.ndarray = running[:, size:] - running[:, :-size]
-    return windows
+    if _is_across(layer):
+        across: np.ndarray = np.sum(_windows(squares / scale**2, size), axis=0)
+        return across
+    # All of the channel bounds what a window of it can hold.
+    within: np.ndarray = np.minimum(squares.max((2, 3)) * size**2, squares.sum((2, 3)))
+    return within

@@ -91,16 +91,31 @@ def _relu(parts: Parts) -> Value:
 
 
 def _lrn(parts: Parts) -> Value:
-    """Local response normalisation; Caffe and OpenVINO both divide alpha by the region's size."""
+    """Local response normalisation; Caffe and OpenVINO both divide alpha by the region's size.
+
+    Across channels x · (k + a Σ x²)^-β is computed as s · x/s · (k + a s² Σ (x/s)²)^-β where a
+    scale s is wanted: s is a power of two, so this changes no bit but keeps the sum small.
+    Within a channel, which no network of ours does, the scale is left out.
+    """
     param = parts.layer.lrn_param
     parts.refuse(param.local_size % 2 == 0, f"an even local_size {param.local_size}")
     across = enum_name(param, "norm_region") == "ACROSS_CHANNELS"
     axes = _ops().constant(np.array([1] if across else [2, 3], np.int64))
     # Within a channel Caffe computes 1 + alpha · mean, whatever k says.
     bias = param.k if across else 1.0
-    return (
-        _ops().lrn(parts.inputs[0], axes, param.alpha, param.beta, bias, param.local_size).output(0)
-    )
+    scale = parts.lrn_scale if across else 1.0
+    value = _multiplied(parts, parts.inputs[0], 1 / scale, "scaled")
+    alpha = param.alpha * scale**2
+    answer = _ops().lrn(value, axes, alpha, param.beta, bias, param.local_size)
+    answer.set_friendly_name(f"{parts.name}/lrn")
+    return _multiplied(parts, answer.output(0), scale, "unscaled")
+
+
+def _multiplied(parts: Parts, value: Value, factor: float, name: str) -> Value:
+    if factor == 1:
+        return value
+    constant = _ops().constant(np.float32(factor), name=f"{parts.name}/{name}/factor")
+    return _ops().multiply(value, constant, name=f"{parts.name}/{name}").output(0)
 
 
 def _softmax(parts: Parts) -> Value:

@@ -56,7 +56,7 @@ def check_and_add_blob(
     answers, version = run_ir(toolchain, xml, weights, pictures.batch)
     figures = check_parity(trained, lambda _: answers, pictures, profile, reference)
     figures["engine"] = f"OpenVINO {version} on its CPU"
-    figures["half"] = half_figures(trained, pictures, reference)
+    figures["half"] = half_figures(trained, pictures, reference, lrn_scale=profile.lrn_scale)
     name = f"{compiled.name}.blob"
     info = compile_blob(toolchain, xml, weights, profile.blob, compiled.folder / name)
     files = {role: entry["name"] for role, entry in compiled.files.items()}
@@ -69,7 +69,7 @@ def check_and_add_blob(
 
 
 def half_figures(
-    trained: TrainedModel, pictures: Pictures, reference: Reference
+    trained: TrainedModel, pictures: Pictures, reference: Reference, *, lrn_scale: float = 1.0
 ) -> dict[str, object]:
     """Measure what half-precision arithmetic does to a network's answers.
 
@@ -77,6 +77,7 @@ def half_figures(
         trained: the trained network.
         pictures: what to measure it on.
         reference: the trained network's answers in single precision.
+        lrn_scale: of the profile it is compiled by.
 
     Returns:
         ``simulated`` (what is), ``pictures``, ``changed_decisions``, ``max_difference``,
@@ -84,15 +85,15 @@ def half_figures(
         ``limit`` (65,504), ``peak`` and ``peak_at`` (the largest number and the layer it is
         in), and ``overflows`` (every place beyond the limit, in words).
     """
-    network = HalfNetwork(trained)
+    network = HalfNetwork(trained, lrn_scale=lrn_scale)
     output = trained.manifest.output_name
     answers = np.concatenate([made[output] for made in network.chunks(pictures.batch)])
     answers = answers.reshape(len(pictures.batch), -1)
     difference = np.abs(answers.astype(np.float64) - reference.answers)
     changed = answers.argmax(axis=1) != reference.answers.argmax(axis=1)
     return {
-        "simulated": "weights, mean and every layer's result rounded to half precision, sums "
-        "inside a layer in single",
+        "simulated": "weights, mean, every layer's result and every step of LRN rounded to half "
+        "precision, other sums inside a layer in single",
         "pictures": len(pictures.batch),
         # An answer that is no number is no decision.
         "changed_decisions": int((changed | ~np.isfinite(answers).all(axis=1)).sum()),

@@ -26,12 +26,14 @@ class Parts:
         inputs: the values of its bottoms, in order.
         blobs: its learned arrays, float32, as the caffemodel stores them.
         half: store weights as half precision.
+        lrn_scale: a power of two that inputs of local response normalisations are divided by.
     """
 
     layer: Any
     inputs: list[Value]
     blobs: list[np.ndarray]
     half: bool
+    lrn_scale: float = 1.0
 
     @property
     def name(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Any
 
 from edgeage.errors import EdgeageError, UsageError, did_you_mean
@@ -26,6 +27,8 @@ class Profile:
         precision: ``"FP32"`` or ``"FP16"``: how weights are stored.
         max_difference: largest allowed difference of any probability from the trained network's.
         mean_difference: largest allowed mean of those differences.
+        lrn_scale: what local response normalisation across channels divides its input by before
+            it squares it; a power of two, 1 for not at all.
         options: what the runtime is told when it opens the device, in its own words.
         blob: how the blob for a Myriad X is compiled; None for a target without one.
     """
@@ -35,6 +38,7 @@ class Profile:
     precision: str
     max_difference: float
     mean_difference: float
+    lrn_scale: float = 1.0
     options: dict[str, str] = dataclasses.field(default_factory=dict)
     blob: BlobOptions | None = None
 
@@ -44,6 +48,8 @@ class Profile:
                 "expected 0 ≤ mean_difference ≤ max_difference ≤ 1, got "
                 f"{self.mean_difference} and {self.max_difference}"
             )
+        if self.lrn_scale < 1 or math.frexp(self.lrn_scale)[0] != 0.5:
+            raise ValueError(f"expected lrn_scale of 1, 2, 4, …, got {self.lrn_scale}")
 
 
 def targets(folder: Path | None = None) -> list[str]:

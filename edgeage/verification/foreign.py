@@ -66,8 +66,8 @@ class CaffeEngine(TrainedEngine):
 class _IREngine(Engine):
     """Runs an IR on the CPU plugin of another OpenVINO.
 
-    A compiled model's own IR where there is one, else one made of the trained network with
-    weights in half precision, in the version that release reads.
+    A compiled model's own IR where there is one, else the one the trained network would be
+    compiled to for a stick.
     """
 
     newest_ir = 10
@@ -132,14 +132,15 @@ class _IREngine(Engine):
 
 
 def _write_old_ir(subject: Subject, folder: Path) -> tuple[Path, Path]:
-    """Write the trained network as IR version 10, which every release since 2020 reads."""
+    """Write the stick's graph as IR version 10, which every release since 2020 reads."""
     import openvino as ov
 
-    from edgeage.verification.graphs import HalfWeightsEngine
+    from edgeage.compiler.compile import trained_graph
 
+    assert subject.trained is not None
     xml, weights = folder / "v10.xml", folder / "v10.bin"
     if not xml.is_file():
-        graph = HalfWeightsEngine(subject, folder).graph()
+        graph = trained_graph(subject.trained, read_profile("MYRIAD", "FP16"))
         ov.serialize(graph, xml, weights, "IR_V10")
     return xml, weights
 

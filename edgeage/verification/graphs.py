@@ -86,17 +86,9 @@ class OpenVINOEngine(_GraphEngine, TrainedEngine):
 
     def graph(self) -> Any:
         """Build it from the trained network."""
-        from edgeage import caffe
-        from edgeage.compiler.graph import build_graph
+        from edgeage.compiler.compile import trained_graph
 
-        return build_graph(
-            caffe.filter_net(caffe.read_net(self.trained.prototxt), "TEST"),
-            caffe.read_weights(self.trained.caffemodel),
-            mean=self.trained.mean,
-            scale=self.trained.manifest.input.scale,
-            output_name=self.trained.manifest.output_name,
-            half=self.precision == "FP16",
-        )
+        return trained_graph(self.trained, self.profile)
 
 
 class HalfWeightsEngine(OpenVINOEngine):

@@ -110,7 +110,7 @@ class HalfEngine(TrainedEngine):
     def _net(self) -> Any:
         from edgeage.compiler.half import HalfNetwork
 
-        return HalfNetwork(self.trained)
+        return HalfNetwork(self.trained, lrn_scale=self.profile.lrn_scale)
 
     def layers(self, batch: np.ndarray) -> dict[str, np.ndarray]:
         """Round every weight and all that a layer hands on; see :meth:`Engine.layers`."""

@@ -79,7 +79,9 @@ class LayerReport:
         layer: the last layer that changes it.
         layer_type: that layer's type.
         largest: largest magnitude over all pictures.
-        inner: largest sum of squares that a local response normalisation takes on its way.
+        inner: largest sum of squares that a local response normalisation takes on its way, in the
+            graph that is compiled for a Myriad X.
+        inner_scale: what that graph divides the squared values by first, or None.
         small_share: share of the values other than nought that half precision holds with fewer
             than eleven bits, being below 6.1e-5.
         max_error: largest difference from the reference, by engine.
@@ -91,6 +93,7 @@ class LayerReport:
     layer_type: str
     largest: float
     inner: float | None
+    inner_scale: float | None
     small_share: float
     max_error: dict[str, float]
     relative_error: dict[str, float]
@@ -99,6 +102,13 @@ class LayerReport:
     def headroom(self) -> float:
         """How many times larger the blob could grow before half precision overflows."""
         return HALF_LARGEST / self.largest if self.largest else math.inf
+
+    @property
+    def inner_unscaled(self) -> float | None:
+        """What :attr:`inner` is in a graph that divides by nothing."""
+        if self.inner is None or self.inner_scale is None:
+            return None
+        return self.inner * self.inner_scale**2
 
     @property
     def overflows(self) -> bool:

@@ -27,7 +27,8 @@ class RangeSum:
 
     Attributes:
         largest: largest magnitude; NaN when a value is no number.
-        inner: largest sum of squares of a local response normalisation, or None.
+        inner: largest sum of squares of a local response normalisation (:func:`inner_largest`), or
+            None.
         small: values other than nought whose magnitude is below :data:`HALF_SMALLEST`.
         nonzero: values other than nought.
     """

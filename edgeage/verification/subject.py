@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgeage.compiler.profiles import read_profile
 from edgeage.compiler.sources import RELEASED, TrainedModel, find_model
 from edgeage.errors import EdgeageError, ModelError
 from edgeage.inputspec import center_crop
@@ -85,7 +86,8 @@ def _points(trained: TrainedModel) -> tuple[Point, ...]:
     from edgeage import caffe
 
     net = caffe.filter_net(caffe.read_net(trained.prototxt), "TEST")
-    points = find_points(net)
+    # What half precision holds concerns a Myriad X, for which the normalisations are scaled.
+    points = find_points(net, lrn_scale=read_profile("MYRIAD", "FP16").lrn_scale)
     names = [point.blob for point in points]
     if trained.manifest.output_name not in names:
         raise ModelError(

@@ -112,15 +112,29 @@ def _notes(found: Verification) -> list[str]:
             lines.append(f"{layer.blob} overflows half precision: {_short(layer.largest)}")
         if layer.inner is not None and layer.inner > HALF_LARGEST:
             lines.append(_inner_note(layer))
-    return lines
+    return [*lines, *_scale_note(found)]
 
 
 def _inner_note(layer: LayerReport) -> str:
     assert layer.inner is not None
     return (
         f"{layer.blob}: its sums of squares reach {_short(layer.inner)}; a device that takes them "
-        "in half precision before it scales them overflows there"
+        "in half precision overflows there"
     )
+
+
+def _scale_note(found: Verification) -> list[str]:
+    """Say what the column of sums is of, since another graph's are larger."""
+    scaled = [layer for layer in found.layers if (layer.inner_scale or 1) != 1]
+    if not scaled:
+        return []
+    most = max(scaled, key=lambda layer: layer.inner_unscaled or 0)
+    note = (
+        "Sums of squares are those of the graph for a Myriad X, which divides the values by "
+        f"{_short(most.inner_scale)} before it squares them; in one that does not, {most.blob}'s "
+        f"reach {_short(most.inner_unscaled)}"
+    )
+    return [note]
 
 
 def _errors(found: Verification, figure: str) -> Table:

@@ -216,6 +216,7 @@ class _Run:
                     layer_type=point.layer_type,
                     largest=seen.largest,
                     inner=seen.inner,
+                    inner_scale=point.squares.scale if point.squares else None,
                     small_share=seen.small / seen.nonzero if seen.nonzero else 0.0,
                     max_error={key: error.largest for key, error in errors.items()},
                     relative_error={key: error.relative for key, error in errors.items()},
