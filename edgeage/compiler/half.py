@@ -201,8 +201,9 @@ def _half_lrn(param: Any, scale: float, values: list[np.ndarray]) -> np.ndarray:
         sums: np.ndarray = np.float32(0)
         for squares in _windows(half(np.square(scaled)), param.local_size):
             sums = half(sums + squares)
-        # As a chip is given it, alpha by the number of channels: AgeNet's, 2e-5, is subnormal.
-        share = half(np.float32(param.alpha * scale**2 / param.local_size))
+        # A blob holds alpha in half precision. A share of it for every channel may be subnormal
+        # there, with fewer bits: AgeNet's, 2e-5, is where nothing is scaled.
+        share = half(half(np.float32(param.alpha * scale**2)) / np.float32(param.local_size))
         base = half(np.float32(param.k) + half(share * sums))
         answer = half(scaled * half(np.power(base, np.float32(-param.beta))))
         unscaled: np.ndarray = answer * np.float32(scale)

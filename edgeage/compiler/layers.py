@@ -114,7 +114,9 @@ def _lrn(parts: Parts) -> Value:
 def _multiplied(parts: Parts, value: Value, factor: float, name: str) -> Value:
     if factor == 1:
         return value
-    constant = _ops().constant(np.float32(factor), name=f"{parts.name}/{name}/factor")
+    # Stored in half precision as weights are. OpenVINO would fold a plain constant into the next
+    # convolution when it reads the IR, and the layer's name would be gone.
+    constant = parts.constant(np.array(factor, np.float32), f"{name}/factor")
     return _ops().multiply(value, constant, name=f"{parts.name}/{name}").output(0)
 
 

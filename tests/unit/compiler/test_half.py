@@ -133,6 +133,53 @@ def test_the_squares_of_a_normalisation_are_watched(setting, expected, trained, 
     assert network.peaks["norm: sum of squares"] == expected
 
 
+ACROSS = "local_size: 3 alpha: 0.0001 beta: 0.75"
+
+
+@pytest.fixture
+def normalised(trained, write_net):
+    """Simulate one LRN over three channels: ``normalised(pixels, lrn_scale) → answer, peaks``."""
+    prototxt, _ = write_net(LRN.format(ACROSS), {}, (4, 4))
+    model = dataclasses.replace(trained, prototxt=prototxt, mean=None)
+
+    def run(pixels, lrn_scale):
+        network = HalfNetwork(model, lrn_scale=lrn_scale)
+        (made,) = network.chunks(pixels)
+        return made["norm"], network.peaks
+
+    return run
+
+
+def test_a_sum_of_squares_overflows_unless_it_is_scaled(normalised):
+    pixels = np.full((1, 3, 4, 4), 200, np.uint8)
+    # The middle channel has two neighbours, the others one.
+    exact = 200 / (1 + 1e-4 / 3 * 200**2 * np.array([2, 3, 2])) ** 0.75
+    plain, peaks = normalised(pixels, 1)
+    assert peaks["norm: sum of squares"] == 3 * 200**2 > HALF_MAX
+    np.testing.assert_array_equal(plain, np.zeros((1, 3, 4, 4)))
+    scaled, peaks = normalised(pixels, 16)
+    assert peaks["norm: sum of squares"] == 3 * 200**2 / 256
+    np.testing.assert_allclose(scaled[0].reshape(3, 16), exact[:, None].repeat(16, 1), rtol=2e-3)
+
+
+@pytest.mark.parametrize("scale", [1, 16])
+def test_a_normalisation_is_rounded_at_every_step(scale, normalised):
+    """By numpy's own half precision, which rounds after every operation."""
+    pixels = np.random.default_rng(4).integers(0, 140, (1, 3, 4, 4), dtype=np.uint8)
+    found, _ = normalised(pixels, scale)
+    half = np.float16
+    x = pixels.astype(half) / half(scale)
+    first, middle, last = (x * x).swapaxes(0, 1)
+    sums = np.stack([first + middle, first + middle + last, middle + last], axis=1)
+    share = half(1e-4 * scale**2) / half(3)
+    expected = x * (half(1) + share * sums) ** half(-0.75) * half(scale)
+    np.testing.assert_array_equal(found, expected.astype(np.float32))
+    squares = pixels.astype(int) ** 2
+    assert (sums.astype(float) * scale**2 != np.stack(
+        [squares[:, 0] + squares[:, 1], squares.sum(1), squares[:, 1] + squares[:, 2]], axis=1
+    )).any()  # fmt: skip
+
+
 def test_rounding_is_to_nearest_even():
     np.testing.assert_array_equal(
         rounded_to_half(np.float32([2049, 2051, 65519, 65520])), [2048, 2052, 65504, np.inf]

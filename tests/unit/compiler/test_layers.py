@@ -175,6 +175,50 @@ def test_lrn_with_another_k(write_net, graph_answer):
     np.testing.assert_allclose(graph_answer(*paths, pixels), expected, rtol=1e-4)
 
 
+BOTH_K = ["", "k: 2"]
+
+
+@pytest.mark.parametrize("k", BOTH_K, ids=["k 1", "k 2"])
+@pytest.mark.parametrize("size", [1e-3, 1, 1e3], ids=["small", "as pixels", "large"])
+def test_lrn_scaled_by_a_power_of_two_is_the_same(size, k, write_net, graph_answer):
+    """To the last bit, from activations of 0.001 to sums of squares of 2e11."""
+    body = f"lrn_param {{ local_size: 5 alpha: 0.0001 beta: 0.75 {k} }}"
+    paths = write_net(CONV6 + layer("LRN", body, bottom="c"), C6)
+    pixels = RNG.integers(0, 256, (1, 3, 9, 12), dtype=np.uint8)
+    plain = graph_answer(*paths, pixels, scale=size)
+    np.testing.assert_array_equal(graph_answer(*paths, pixels, scale=size, lrn_scale=16), plain)
+    assert (plain != 0).all()
+
+
+def test_lrn_scaled_goes_by_caffes_name(write_net):
+    nodes = _nodes(write_net, "lrn_param { local_size: 3 alpha: 0.5 }", lrn_scale=16)
+    assert nodes["out"].get_type_name() == nodes["out/scaled"].get_type_name() == "Multiply"
+    assert nodes["out/lrn"].get_attributes()["alpha"] == 0.5 * 256
+    assert nodes["out/scaled"].input_value(1).get_node().get_vector() == [1 / 16]
+
+
+@pytest.mark.parametrize(
+    ("body", "scale"),
+    [
+        ("lrn_param { local_size: 3 alpha: 0.5 }", 1),
+        # Of no use within a channel, which is left alone.
+        ("lrn_param { local_size: 3 alpha: 0.5 norm_region: WITHIN_CHANNEL }", 16),
+    ],
+    ids=["not scaled", "within a channel"],
+)
+def test_lrn_that_is_not_scaled_is_one_node(body, scale, write_net):
+    nodes = _nodes(write_net, body, lrn_scale=scale)
+    assert nodes["out"].get_type_name() == "LRN"
+    assert nodes["out"].get_attributes()["alpha"] == 0.5
+    assert "Multiply" not in {node.get_type_name() for node in nodes.values()}
+
+
+def _nodes(write_net, body, **options):
+    prototxt, _ = write_net(layer("LRN", body), {})
+    graph = build_graph(caffe.read_net(prototxt), {}, output_name="out", **options)
+    return {node.get_friendly_name(): node for node in graph.get_ordered_ops()}
+
+
 def test_flatten_of_inner_axes(write_net, graph_answer):
     paths = write_net(layer("Flatten", "flatten_param { axis: 1 end_axis: 2 }"), {})
     pixels = RNG.integers(0, 256, (1, 3, 9, 12), dtype=np.uint8)

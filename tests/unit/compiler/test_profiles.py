@@ -36,6 +36,11 @@ def test_an_oak_leaves_shaves_to_the_camera():
     assert read_profile("CPU", "FP16").blob is None
 
 
+@pytest.mark.parametrize(("target", "scale"), [("MYRIAD", 16), ("OAK", 16), ("CPU", 1)])
+def test_only_for_a_myriad_x_normalisations_are_scaled(target, scale):
+    assert read_profile(target, "FP16").lrn_scale == scale
+
+
 @pytest.mark.parametrize(
     ("target", "precision", "reason"),
     [
@@ -48,6 +53,9 @@ def test_names_what_there_is(target, precision, reason):
     with pytest.raises(UsageError) as caught:
         read_profile(target, precision)
     assert reason in str(caught.value)
+
+
+BASE = 'target = "X"\ndevice = "X"\n[precision.FP32]\nmax_difference = 1\nmean_difference = 1\n'
 
 
 @pytest.mark.parametrize(
@@ -76,8 +84,18 @@ def test_names_what_there_is(target, precision, reason):
             ),
             "expected shaves from 1 to 16, got 17",
         ),
+        (BASE + "lrn_scale = 10", "expected lrn_scale of 1, 2, 4, …, got 10"),
+        (BASE + "lrn_scale = 0.5", "expected lrn_scale of 1, 2, 4, …, got 0.5"),
     ],
-    ids=["no target", "no tolerance", "tolerances crossed", "unknown field", "too many shaves"],
+    ids=[
+        "no target",
+        "no tolerance",
+        "tolerances crossed",
+        "unknown field",
+        "too many shaves",
+        "no power of two",
+        "less than one",
+    ],
 )
 def test_a_broken_profile_says_where(text, reason, tmp_path):
     (tmp_path / "x.toml").write_text(text)

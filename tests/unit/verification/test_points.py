@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from edgeage import caffe
 from edgeage.paths import data_dir
-from edgeage.verification.points import Point, find_points, inner_largest
+from edgeage.verification.points import Point, Squares, find_points, inner_largest
 
 
 def test_a_blob_is_taken_after_the_last_layer_in_place():
@@ -19,7 +21,7 @@ def test_a_blob_is_taken_after_the_last_layer_in_place():
     # The Dropout behind relu6 does nothing.
     assert (points["fc6"].layer, points["fc6"].layer_type) == ("relu6", "ReLU")
     assert (points["fc8"].layer, points["fc8"].clipped) == ("fc8", False)
-    assert points["norm1"].squares == ("pool1", 5)
+    assert points["norm1"].squares == ("pool1", 5, 1)
     assert points["conv2"].squares is None
 
 
@@ -38,9 +40,11 @@ def test_sums_of_squares_as_written_out():
         float((values[n, max(c - 2, 0) : c + 3, y, x].astype(np.float64) ** 2).sum())
         for n in range(2) for c in range(7) for y in range(3) for x in range(4)
     )  # fmt: skip
-    point = Point("norm", "norm", "LRN", ("pool", 5))
+    point = Point("norm", "norm", "LRN", Squares("pool", 5, 1))
     found = inner_largest(point, {"pool": values, "norm": values})
     np.testing.assert_allclose(found, expected, rtol=1e-12)
+    scaled = dataclasses.replace(point, squares=Squares("pool", 5, 4))
+    assert inner_largest(scaled, {"pool": values}) == found / 16
     assert inner_largest(Point("norm", "norm", "LRN"), {"norm": values}) is None
 
 

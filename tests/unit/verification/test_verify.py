@@ -6,6 +6,7 @@ import dataclasses
 import json
 import sys
 
+import cv2
 import numpy as np
 import pytest
 
@@ -172,7 +173,25 @@ def test_sums_of_squares_beyond_half_precision_are_warned_of(subject, pictures):
     norm1 = next(layer for layer in found.layers if layer.blob == "norm1")
     assert norm1.inner is not None
     assert "sums of squares reach" not in format_verification(found)
+    # As the graph for a Myriad X takes them, and what they are in another.
+    assert norm1.inner_scale == 16
+    assert norm1.inner_unscaled == pytest.approx(_largest_sum(subject, pictures), rel=1e-5)
+    assert norm1.inner == norm1.inner_unscaled / 256
+    conv1 = next(layer for layer in found.layers if layer.blob == "conv1")
+    assert conv1.inner is conv1.inner_unscaled is None
+    plain = dataclasses.replace(norm1, inner_scale=1.0)
+    assert "divides" not in format_verification(dataclasses.replace(found, layers=(plain,)))
     worse = dataclasses.replace(norm1, inner=70_000.0, largest=66_000.0)
     text = format_verification(dataclasses.replace(found, layers=(worse,)))
     assert "norm1: its sums of squares reach 7e+04" in text
     assert "norm1 overflows half precision: 6.6e+04" in text
+    assert "divides the values by 16 before it squares them; in one that does not, norm1's" in text
+    assert "reach 1.79e+07" in text
+
+
+def _largest_sum(subject, pictures):
+    """By OpenCV's pool1, with the ends written out."""
+    net = cv2.dnn.readNetFromCaffe(str(subject.trained.prototxt), str(subject.trained.caffemodel))
+    net.setInput(subject.normalised(pictures.batch))
+    squares = net.forward("pool1").astype(float) ** 2
+    return max(squares[:, max(c - 2, 0) : c + 3].sum(axis=1).max() for c in range(96))
