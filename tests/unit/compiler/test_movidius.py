@@ -17,6 +17,8 @@ import pytest
 
 from edgeage.compiler import compile_model, find_model
 from edgeage.compiler import movidius as movidius_module
+from edgeage.compiler.parity import parity_pictures
+from edgeage.compiler.references import opencv_reference
 from edgeage.errors import ParityError, ToolchainError, UsageError
 from edgeage.manifest import Manifest
 from edgeage.movidius import blobs
@@ -73,6 +75,17 @@ def test_parity_says_what_ran_and_what_half_precision_would_do(requests, trained
     assert parity["half"]["pictures"] == parity["pictures"] == 24
     assert parity["half"]["overflows"] == []
     assert {"edgeage", "openvino", "movidius_openvino", "reference"} <= compiled.tools.keys()
+
+
+def test_half_precision_is_simulated_with_the_profiles_scale(requests, trained, tmp_path):
+    compiled = compile_model(trained, tmp_path, target="MYRIAD")
+    pictures = parity_pictures(None, trained.manifest.input, "age")
+    reference = opencv_reference(trained, pictures.batch)
+    plain, scaled = (
+        movidius_module.half_figures(trained, pictures, reference, lrn_scale=scale)
+        for scale in (1, 16)
+    )
+    assert compiled.parity["half"] == scaled != plain
 
 
 def test_the_ir_of_a_stick_runs_on_the_cpu_too(requests, trained, tmp_path):

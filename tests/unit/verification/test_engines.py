@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from edgeage import caffe
+from edgeage.compiler.half import simulate_half
 from edgeage.errors import ToolchainError, UsageError
 from edgeage.manifest import Manifest
 from edgeage.movidius.toolchain import PYTHON_VARIABLE
@@ -81,6 +82,16 @@ def test_the_older_openvino_runs_an_ir_made_for_it(subject, pictures, tmp_path, 
             np.testing.assert_allclose(values, expected[blob], rtol=0, atol=1e-3, err_msg=blob)
     # The graph for a stick, whose normalisations are scaled and answer under Caffe's names.
     assert "norm1/scaled" in (tmp_path / "v10.xml").read_text()
+
+
+def test_half_precision_is_that_of_the_graph_for_a_stick(subject, pictures):
+    found = _engine(subject, "fp16").layers(pictures.batch[:1])["norm1"]
+    plain, scaled = (
+        simulate_half(subject.trained, pictures.batch[:1], lrn_scale=scale)["norm1"]
+        for scale in (1, 16)
+    )
+    np.testing.assert_array_equal(found, scaled)
+    assert (found != plain).any()
 
 
 def test_a_python_without_caffe(subject, pictures, monkeypatch):
