@@ -212,10 +212,9 @@ def main() -> None:
         make_data(Path(folder))
         rates = measure(Path(folder), options.iterations, options.rounds, caffe)
     work = training_gflop()
-    limits = {
-        "bf16": matrix_gflops(torch.bfloat16) / work,
-        "fp32": matrix_gflops(torch.float32) / work,
-    }
+    limits = {"fp32": matrix_gflops(torch.float32) / work}
+    if has_fast_bf16():
+        limits["bf16"] = matrix_gflops(torch.bfloat16) / work
     print(f"AgeNet, batch {BATCH}, {torch.get_num_threads()} threads, {work:.2f} GFLOP an image")
     peer = "real Caffe, fp32" if caffe else "plain torch modules, fp32"
     for name, rate in rates.items():
