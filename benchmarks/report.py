@@ -85,13 +85,19 @@ def movidius_table() -> str:
     lines = [
         "| for the stick, without one | figure | against |",
         "|---|---:|---|",
-        f"| AgeNet to IR and blob, cold cache, {compiling['pictures']} pictures compared with "
-        f"{compiling['reference'].title()} | {compiling['seconds']:.0f} s | |",
-        f"| a picture through the worker process, OpenVINO 2021.4's CPU plugin | "
-        f"{ours['batch1_ms']:.1f} ms | {direct['batch1_ms']:.1f} ms without: "
-        f"+{worker['overhead_ms']:.1f} ms, {share:.0%} |",
-        f"| many, {worker['in_flight']} under way | {ours['img_per_s']:.0f} img/s | "
-        f"{direct['img_per_s']:.0f} img/s without |",
+        (
+            f"| AgeNet to IR and blob, cold cache, {compiling['pictures']} pictures compared with "
+            f"{compiling['reference'].title()} | {compiling['seconds']:.0f} s | |"
+        ),
+        (
+            f"| a picture through the worker process, OpenVINO 2021.4's CPU plugin | "
+            f"{ours['batch1_ms']:.1f} ms | {direct['batch1_ms']:.1f} ms without: "
+            f"+{worker['overhead_ms']:.1f} ms, {share:.0%} |"
+        ),
+        (
+            f"| many, {worker['in_flight']} under way | {ours['img_per_s']:.0f} img/s | "
+            f"{direct['img_per_s']:.0f} img/s without |"
+        ),
     ]
     return "\n".join([*lines, "", medians(worker["machine"])])
 
