@@ -1,5 +1,6 @@
 # make demo    install edgeage and predict age and gender of examples/test_0.png
 # make test    install everything, then ruff, mypy and pytest
+# make proof   the tests that take minutes: 10,000 faulty requests, 50 steps in both engines
 # make lint    ruff and mypy
 # make toolchain  install the Movidius tools (Linux x86-64; needs a Python 3.6 to 3.9)
 # make bench   the measurements in benchmarks/, their results files and the tables made of them;
@@ -17,7 +18,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 p
 TESTS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint toolchain bench clean
+.PHONY: help demo test proof lint toolchain bench clean
 
 help:
 	@sed -n 's/^# \(make\)/\1/p' Makefile
@@ -27,6 +28,9 @@ demo: $(VENV)/.core
 
 test: lint
 	$(BIN)/python -m pytest $(TESTS)
+
+proof: $(VENV)/.dev toolchain
+	$(BIN)/python -m pytest -m heavy
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

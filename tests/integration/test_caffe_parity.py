@@ -237,7 +237,7 @@ def test_the_first_step_and_the_test_phase_agree(name, tmp_path, toolchain):
     np.testing.assert_allclose(race.torch["losses"], race.caffe["losses"], rtol=CURVE)
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", FULL)
 def test_fifty_steps_agree(name, tmp_path, toolchain):
     race = _full_size(name, tmp_path, toolchain, steps=STEPS)

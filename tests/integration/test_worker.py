@@ -153,7 +153,7 @@ def test_a_slow_start_is_waited_for(tools, pictures, tmp_path):
 
 @pytest.mark.parametrize(
     ("requests", "every"),
-    [(600, 100), pytest.param(10_000, 400, marks=pytest.mark.slow)],
+    [(600, 100), pytest.param(10_000, 400, marks=pytest.mark.heavy)],
     ids=["short", "ten thousand"],
 )
 def test_every_request_is_answered_once_and_in_order(
