@@ -303,6 +303,7 @@ class Worker:
             core = open_core()
             hello["openvino"] = core.version
             hello["devices"] = core.devices(self._device.split(".")[0])
+        # A broken installation raises all sorts of things; the client has to hear which.
         except Exception as error:  # noqa: BLE001
             hello["error"] = _text(error)
             hello["kind"] = "import" if core is None else "device"
@@ -313,6 +314,7 @@ class Worker:
         started = time.time()
         try:
             network = Network(core, self._channel, self._memory, order)
+        # So does a device that refuses a network; the worker goes on for the next one.
         except Exception as error:  # noqa: BLE001
             said = {"network": order["network"], "error": _text(error)}
             said["kind"] = "model" if isinstance(error, AnotherNetworkError) else "device"
