@@ -1,6 +1,7 @@
 # make demo    install edgeage and predict age and gender of examples/test_0.png
 # make test    install everything, then ruff, mypy and pytest
-# make proof   the tests that take minutes: 10,000 faulty requests, 50 steps in both engines
+# make proof   the tests that take minutes: 10,000 faulty requests, 10,000 damaged pictures,
+#              50 steps in both engines
 # make lint    ruff and mypy
 # make toolchain  install the Movidius tools (Linux x86-64; needs a Python 3.6 to 3.9)
 # make bench   the measurements in benchmarks/, their results files and the tables made of them;

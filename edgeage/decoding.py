@@ -7,15 +7,17 @@ nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, BinaryIO
+import functools
+import io
+import warnings
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from edgeage.errors import ImageError
+from edgeage.soundness import CHECKS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from PIL import Image
 
 __all__ = ["MAX_PIXELS", "MIN_SIDE", "check_size", "decode", "on_white", "one_line"]
@@ -48,7 +50,7 @@ def decode(stream: BinaryIO, name: str, max_pixels: int) -> np.ndarray:
         ImageError: whatever is wrong with the bytes.
     """
     try:
-        with _open(stream, name) as image:
+        with _open(stream, name, max_pixels) as image:
             check_size(image.size[::-1], name, max_pixels)
             image.load()
             rgb = _upright(_to_rgb(image, name), _orientation(image))
@@ -63,37 +65,64 @@ def decode(stream: BinaryIO, name: str, max_pixels: int) -> np.ndarray:
     return np.ascontiguousarray(rgb[:, :, ::-1])
 
 
-def _open(stream: BinaryIO, name: str) -> Image.Image:
+def _open(stream: BinaryIO, name: str, max_pixels: int) -> Image.Image:
     """Read a picture's header as ``PIL.Image.open`` does, but without Pillow's own size check.
 
     That check warns or raises by a limit that is one global for the whole process;
     :func:`check_size` applies the caller's instead.
     """
+    from PIL import Image
+
     signature = stream.read(_SIGNATURE_BYTES)
     if not signature:
         raise ImageError(f"{name} is empty (0 bytes), expected a picture")
-    factory = _find_plugin(signature)
-    if factory is None:
+    form = _find_format(signature)
+    if form is None:
         raise ImageError(f"{name} is not a picture in a known format ({', '.join(_FORMATS)})")
+    if form == "WEBP":
+        _check_webp_size(signature, name, max_pixels)
     stream.seek(0)
-    image: Image.Image = factory(stream, name)
+    if check := CHECKS.get(form):
+        data = stream.read()
+        check(data, name)
+        stream = io.BytesIO(data)
+    # Without a file name: of some pictures Pillow would map the file of that name instead, which
+    # may be another one, and whose shrinking would end the process.
+    image: Image.Image = Image.OPEN[form][0](stream, "")
     return image
 
 
-def _find_plugin(signature: bytes) -> Callable[..., Any] | None:
-    """Return Pillow's class for the format that these first bytes belong to, if edgeage reads it.
+def _find_format(signature: bytes) -> str | None:
+    """Return the format that these first bytes belong to, of those that edgeage reads.
 
     ``Image.preinit`` loads the few common plugins, ``Image.init`` the others, which takes longer.
     """
     from PIL import Image
 
+    _quiet_pillow()
     for load_plugins in (Image.preinit, Image.init):
         load_plugins()
-        for name in _FORMATS:
-            factory, accept = Image.OPEN.get(name, (None, None))
+        for form in _FORMATS:
+            _, accept = Image.OPEN.get(form, (None, None))
             if accept is not None and accept(signature) is True:
-                return factory
+                return form
     return None
+
+
+@functools.cache
+def _quiet_pillow() -> None:
+    """Ignore Pillow's warnings of odd metadata, unless the program has a filter for them.
+
+    What they tell is either in the error or says nothing about the pixels.
+    """
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.", append=True)
+
+
+def _check_webp_size(signature: bytes, name: str, max_pixels: int) -> None:
+    """Refuse a canvas that is too large (RFC 9649, section 2.7), which libwebp would allocate."""
+    if signature[12:16] == b"VP8X" and len(signature) >= 30:
+        width, height = (int.from_bytes(signature[at : at + 3], "little") + 1 for at in (24, 27))
+        check_size((height, width), name, max_pixels)
 
 
 def check_size(size_hw: tuple[int, ...], name: str, max_pixels: int) -> None:

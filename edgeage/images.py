@@ -8,35 +8,24 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from edgeage.decoding import MAX_PIXELS, MIN_SIDE, check_size, decode, on_white, one_line
 from edgeage.errors import ImageError
+from edgeage.fetching import FetchLimits, fetch, is_url, public_url
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+__all__ = ["MAX_PIXELS", "MIN_SIDE", "Picture", "read_image", "resize", "to_chw"]
 
-__all__ = [
-    "IMAGE_SUFFIXES",
-    "MAX_PIXELS",
-    "MIN_SIDE",
-    "find_images",
-    "read_image",
-    "resize",
-    "to_chw",
-]
+_MOST_BYTES_PER_PIXEL, _METADATA_BYTES = 8, 1 << 27
 
-_SUFFIXES = "avif bmp dib gif jfif jp2 jpe jpeg jpg mpo pbm pgm png pnm ppm tif tiff webp"
-IMAGE_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
-"""Suffixes (lower case) by which a picture is recognised inside a folder."""
+Picture = str | os.PathLike[str] | bytes | bytearray | memoryview | np.ndarray
+"""What one picture may be given as; see :func:`read_image`."""
 
 
 def read_image(
-    source: str | os.PathLike[str] | bytes | bytearray | memoryview | np.ndarray,
-    *,
-    max_pixels: int = MAX_PIXELS,
+    source: Picture, *, max_pixels: int = MAX_PIXELS, limits: FetchLimits | None = None
 ) -> np.ndarray:
     """Read one picture.
 
@@ -46,10 +35,12 @@ def read_image(
     level of theirs is known to be white.
 
     Args:
-        source: a file's path, an encoded file's bytes, or an array that is already a picture:
-            uint8 of shape (height, width, 3) BGR, which is returned as it is and not copied,
-            (height, width, 4) BGRA, or (height, width) grey.
+        source: a file's path, an ``http://`` or ``https://`` address as text, an encoded
+            picture's bytes, or an array that is already a picture: uint8 of shape (height,
+            width, 3) BGR, which is returned as it is and not copied, (height, width, 4) BGRA, or
+            (height, width) grey.
         max_pixels: largest height × width that is decoded.
+        limits: of fetching an address; None for :class:`~edgeage.fetching.FetchLimits`' own.
 
     Returns:
         uint8 array of shape (height, width, 3), BGR; each side at least :data:`MIN_SIDE` pixels.
@@ -65,9 +56,17 @@ def read_image(
         return _from_array(source, max_pixels)
     if isinstance(source, bytes | bytearray | memoryview):
         return decode(io.BytesIO(source), "<bytes>", max_pixels)
-    path = Path(source)
+    if isinstance(source, str) and is_url(source):
+        return decode(io.BytesIO(fetch(source, limits)), public_url(source), max_pixels)
+    if not isinstance(source, str | os.PathLike):
+        kind = type(source).__name__
+        raise ImageError(f"expected a picture's path, address, bytes or array, got {kind}")
+    return _from_file(Path(source), max_pixels)
+
+
+def _from_file(path: Path, max_pixels: int) -> np.ndarray:
     try:
-        _check_is_file(path)
+        _check_is_file(path, max_pixels)
         with path.open("rb") as stream:
             return decode(stream, str(path), max_pixels)
     except (OSError, ValueError) as error:
@@ -121,67 +120,18 @@ def to_chw(image_bgr: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(image_bgr.transpose(2, 0, 1))
 
 
-def find_images(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """List the pictures that the given files and folders stand for.
-
-    A file is taken as given, whatever its name. A folder stands for the files below it, at any
-    depth, whose suffix is one of :data:`IMAGE_SUFFIXES`, sorted by path; hidden files and folders
-    are left out and linked folders are not followed.
-
-    Args:
-        paths: files and folders, in the order wanted.
-
-    Returns:
-        The files, in that order.
-
-    Raises:
-        ImageError: when a path does not exist or a folder cannot be listed or has no picture.
-    """
-    found: list[Path] = []
-    for path in map(Path, [paths] if isinstance(paths, str | os.PathLike) else paths):
-        if path.is_dir():
-            found.extend(_pictures_below(path))
-        elif path.exists():
-            found.append(path)
-        else:
-            raise ImageError(f"{path} does not exist; expected a picture or a folder of pictures")
-    return found
-
-
-def _pictures_below(folder: Path) -> list[Path]:
-    try:
-        pictures = sorted(_walk(folder))
-    except OSError as error:
-        raise ImageError(f"{folder} cannot be listed: {one_line(error)}") from error
-    if not pictures:
-        raise ImageError(
-            f"{folder} holds no picture; expected files ending in "
-            f"{', '.join(sorted(IMAGE_SUFFIXES))}"
-        )
-    return pictures
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    def fail(error: OSError) -> None:
-        raise error
-
-    for root, folders, names in os.walk(folder, onerror=fail):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            path = Path(root, name)
-            if not name.startswith(".") and path.suffix.lower() in IMAGE_SUFFIXES:
-                yield path
-
-
-def _check_is_file(path: Path) -> None:
+def _check_is_file(path: Path, max_pixels: int) -> None:
     if path.is_dir():
         raise ImageError(f"{path} is a folder, expected a picture")
     if not path.exists():
         raise ImageError(f"{path} does not exist, expected a picture")
     if not path.is_file():
         raise ImageError(f"{path} is not an ordinary file, expected a picture")
-    if path.stat().st_size == 0:
+    size = path.stat().st_size
+    if size == 0:
         raise ImageError(f"{path} is empty (0 bytes), expected a picture; copy it again")
+    if size > max_pixels * _MOST_BYTES_PER_PIXEL + _METADATA_BYTES:
+        raise ImageError(f"{path} has {size:,} bytes, more than {max_pixels:,} pixels can need")
 
 
 def _from_array(array: np.ndarray, max_pixels: int) -> np.ndarray:

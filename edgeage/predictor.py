@@ -7,19 +7,20 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from os import PathLike, fspath
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgeage.errors import ImageError, UsageError
 from edgeage.faceresult import Face, PictureResult, Timing
+from edgeage.images import Picture
 from edgeage.labels import expected_age
 from edgeage.networks import Models, load_networks
 from edgeage.runtime.devices import open_backend
+from edgeage.sources import Source, as_source
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
     from edgeage.manifest import Manifest
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Box", "Detector", "Predictor"]
 
-Image = str | PathLike[str] | bytes | np.ndarray
+Image = Picture | Source
 Box = tuple[int, int, int, int]
 """Left, top, right and bottom edge in pixels; right and bottom excluded."""
 
@@ -117,8 +118,8 @@ class Predictor:
         """Predict the faces of one picture.
 
         Args:
-            image: a path, an encoded picture's bytes, or a uint8 array of shape (height, width,
-                3) in BGR order.
+            image: a path, an ``http(s)://`` address, an encoded picture's bytes, a uint8 array
+                of shape (height, width, 3) in BGR order, or a :class:`edgeage.sources.Source`.
 
         Returns:
             Its faces in the detector's order.
@@ -174,7 +175,8 @@ class Predictor:
     def _predict_chunk(self, images: Sequence[Image]) -> list[PictureResult]:
         if self._closed.is_set():
             raise UsageError("this Predictor is closed; make a new one")
-        pictures = [_read(image) for image in images]
+        sources = [as_source(image) for image in images]
+        pictures = [_read(source) for source in sources]
         started = time.perf_counter()
         boxes = [[] if isinstance(p, ImageError) else self._boxes(p) for p in pictures]
         cuts = [
@@ -189,11 +191,11 @@ class Predictor:
         place = iter(range(len(cuts)))
         return [
             PictureResult(
-                _name(image),
+                source.name,
                 tuple(self._face(box, answers, next(place), each_ms) for box in found),
                 picture if isinstance(picture, ImageError) else None,
             )
-            for image, picture, found in zip(images, pictures, boxes, strict=True)
+            for source, picture, found in zip(sources, pictures, boxes, strict=True)
         ]
 
     def _boxes(self, picture: np.ndarray) -> list[Box]:
@@ -221,19 +223,11 @@ class Predictor:
         return Face(box, device=", ".join(devices), latency_ms=latency_ms, **fields)
 
 
-def _read(image: Image) -> np.ndarray | ImageError:
-    from edgeage.images import read_image
-
+def _read(source: Source) -> np.ndarray | ImageError:
     try:
-        return read_image(Path(image) if isinstance(image, PathLike) else image)
+        return source.read()
     except ImageError as error:
         return error
-
-
-def _name(image: Image) -> str:
-    if isinstance(image, np.ndarray):
-        return "<array>"
-    return "<bytes>" if isinstance(image, bytes) else fspath(image)
 
 
 def _with_margin(picture: np.ndarray, box: Box, margin: float) -> np.ndarray:

@@ -9,7 +9,7 @@ import csv
 import sys
 
 from edgeage import Predictor
-from edgeage.images import find_images
+from edgeage.sources import find_sources
 
 
 def main(folder: str) -> int:
@@ -18,7 +18,7 @@ def main(folder: str) -> int:
     rows.writerow(["image", "age_years", "age_group", "gender", "gender_probability"])
     failed = False
     with Predictor() as predictor:
-        for result in predictor.predict_batch(find_images([folder])):
+        for result in predictor.predict_batch(find_sources(folder)):
             if result.error is not None:
                 print(result.error, file=sys.stderr)
                 failed = True

@@ -85,6 +85,15 @@ class CliResult:
     stdout: str
     stderr: str
 
+    def assert_one_line(self, *words: str) -> None:
+        """Hold that the call failed with one line on stderr that has these words."""
+        assert self.exit_code == 1, self.stderr
+        assert self.stderr.count("\n") == 1, self.stderr
+        assert self.stderr.startswith("Error: ")
+        assert "a defect of edgeage" not in self.stderr
+        for word in words:
+            assert word in self.stderr
+
 
 @pytest.fixture
 def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., CliResult]:

@@ -118,11 +118,11 @@ def parity_pictures(data: Path | None, spec: InputSpec, task: str) -> Pictures:
     for lmdb in (data / f"{task}_test_lmdb", data):
         if (lmdb / "data.mdb").is_file():
             return _stored_pictures(lmdb, spec)
-    from edgeage.images import find_images, read_image
+    from edgeage.sources import find_sources
 
-    paths = _spread(find_images([data]))
-    batch = np.stack([spec.prepare(read_image(path)) for path in paths])
-    return Pictures(batch, f"{len(paths)} pictures of {data.name}")
+    sources = _spread(list(find_sources(data)))
+    batch = np.stack([spec.prepare(source.read()) for source in sources])
+    return Pictures(batch, f"{len(sources)} pictures of {data.name}")
 
 
 def _stored_pictures(lmdb: Path, spec: InputSpec) -> Pictures:

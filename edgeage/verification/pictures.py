@@ -51,11 +51,11 @@ def read_pictures(data: Path, manifest: Manifest, count: int) -> LabelledPicture
     for lmdb in (data / f"{manifest.task}_test_lmdb", data):
         if (lmdb / "data.mdb").is_file():
             return _stored(lmdb, manifest, count)
-    from edgeage.images import find_images, read_image
+    from edgeage.sources import find_sources
 
-    paths = _spread(find_images([data]), count)
-    batch = np.stack([manifest.input.prepare(read_image(path)) for path in paths])
-    return LabelledPictures(batch, None, f"{len(paths)} pictures of {data.name}")
+    sources = _spread(list(find_sources(data)), count)
+    batch = np.stack([manifest.input.prepare(source.read()) for source in sources])
+    return LabelledPictures(batch, None, f"{len(sources)} pictures of {data.name}")
 
 
 def _stored(lmdb: Path, manifest: Manifest, count: int) -> LabelledPictures:

@@ -1,0 +1,123 @@
+"""The options that make a Predictor, and the Predictor made of them when a picture needs it."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from edgeage.movidius.toolchain import PYTHON_VARIABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from edgeage.faceresult import PictureResult, Timing
+    from edgeage.predictor import Predictor
+    from edgeage.sources import Source
+
+__all__ = ["Predicting", "predictor_options"]
+
+_CHUNK = 32
+_PATH = click.Path(path_type=Path)
+_Command = TypeVar("_Command", bound="Callable[..., Any]")
+
+_OPTIONS = (
+    click.option(
+        "--mean",
+        type=_PATH,
+        help="A mean (.npy or .binaryproto) to subtract.  [default: the models' own]",
+    ),
+    click.option(
+        "--device",
+        default="AUTO",
+        show_default=True,
+        help="Where to run the networks: CPU, GPU, MYRIAD, MYRIAD.<id>, OAK, …",
+    ),
+    click.option("--fallback", help="The device that answers while the first one does not."),
+    click.option(
+        "--movidius-python",
+        type=_PATH,
+        help=f"The Python with the Movidius tools.  [default: ${PYTHON_VARIABLE}, or the one of "
+        "«edgeage toolchain install»]",
+    ),
+    click.option(
+        "--models",
+        type=_PATH,
+        help="A folder made by «edgeage compile».  [default: the released models]",
+    ),
+)
+
+
+def predictor_options(command: _Command) -> _Command:
+    """Give a command the options that :class:`Predicting` takes."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+class Predicting:
+    """A context manager that opens a Predictor at the first picture that may be one.
+
+    Args:
+        movidius_python: the Python with the Movidius tools, in every part of the command.
+        settings: the other options, under the names of :class:`edgeage.Predictor`'s arguments.
+    """
+
+    def __init__(self, *, movidius_python: Path | None, **settings: Any) -> None:
+        self._python, self._settings = movidius_python, settings
+        self._stack = contextlib.ExitStack()
+        self._predictor: Predictor | None = None
+
+    @property
+    def timing(self) -> Timing | None:
+        """The Predictor's times; None while none was needed."""
+        return self._predictor.timing if self._predictor else None
+
+    def results(self, sources: Iterable[Source]) -> Iterator[tuple[Source, PictureResult]]:
+        """Yield every source with what became of it, in order, a few at a time.
+
+        Raises:
+            EdgeageError: when the Predictor cannot be opened or its device fails.
+        """
+        from edgeage.faceresult import PictureResult
+
+        remaining = iter(sources)
+        while chunk := list(itertools.islice(remaining, _CHUNK)):
+            if all(source.error for source in chunk):
+                results = [PictureResult(source.name, error=source.error) for source in chunk]
+            else:
+                results = self._open().predict_batch(chunk)
+            yield from zip(chunk, results, strict=True)
+
+    def __enter__(self) -> Predicting:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def _open(self) -> Predictor:
+        from edgeage.predictor import Predictor
+
+        if self._predictor is None:
+            self._stack.enter_context(_tools_of(self._python))
+            self._predictor = self._stack.enter_context(Predictor(**self._settings))
+        return self._predictor
+
+
+@contextlib.contextmanager
+def _tools_of(python: Path | None) -> Iterator[None]:
+    """Have every part of a command use the Movidius tools of one Python."""
+    before = os.environ.get(PYTHON_VARIABLE)
+    if python is not None:
+        os.environ[PYTHON_VARIABLE] = str(python)
+    try:
+        yield
+    finally:
+        if python is not None and before is None:
+            del os.environ[PYTHON_VARIABLE]
+        elif before is not None:
+            os.environ[PYTHON_VARIABLE] = before
