@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from edgeage.inputspec import InputSpec
     from edgeage.labels import AGE_GROUPS, GENDERS
     from edgeage.manifest import Manifest
+    from edgeage.networkinput import NetworkInput
+    from edgeage.outputs import Output
     from edgeage.predictor import Predictor
 
 __all__ = [
@@ -49,6 +51,8 @@ __all__ = [
     "MeanError",
     "MissingDependencyError",
     "ModelError",
+    "NetworkInput",
+    "Output",
     "ParityError",
     "PictureResult",
     "Predictor",
@@ -68,6 +72,8 @@ _HOMES = {
     "inputspec": ("InputSpec",),
     "labels": ("AGE_GROUPS", "GENDERS"),
     "manifest": ("Manifest",),
+    "networkinput": ("NetworkInput",),
+    "outputs": ("Output",),
     "predictor": ("Predictor",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

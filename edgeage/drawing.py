@@ -94,7 +94,9 @@ def label_lines(face: Face) -> list[str]:
     """
     gender = f"{face.gender} {face.gender_probability:.0%}" if face.gender else ""
     age = f"{face.age:.0f} years" if face.age is not None else ""
-    group = f"{face.age_group} ({face.age_group_probability:.0%})" if face.age_group else ""
+    group = face.age_group or ""
+    if face.age_group_probability is not None:
+        group += f" ({face.age_group_probability:.0%})"
     lines = [", ".join(part for part in (gender, age) if part), group]
     return [line.replace("%", " %").replace("  ", " ") for line in lines if line]
 

@@ -19,11 +19,13 @@ class Face:
 
     Attributes:
         box: left, top, right and bottom edge in pixels of the picture; right and bottom excluded.
-        age: years: the expectation over the age groups (Rothe et al., DEX, ICCVW 2015).
-        age_group: the most probable age group, for example ``"30-39"``.
-        age_group_probability: its probability, 0 to 1.
+        age: years: the expectation over the age groups (Rothe et al., DEX, ICCVW 2015), or what
+            the network itself says in years.
+        age_group: the most probable age group, for example ``"30-39"``; the age's own where the
+            network knows no groups.
+        age_group_probability: its probability, 0 to 1; None where the network tells only years.
         age_probabilities: the probability of every age group, in the order of the network's
-            labels (:data:`edgeage.AGE_GROUPS`).
+            labels (:data:`edgeage.AGE_GROUPS`); empty where the network tells only years.
         gender: ``"Male"`` or ``"Female"``.
         gender_probability: its probability, 0.5 to 1.
         device: where the networks ran for this face, for example ``"CPU"``; both names when they

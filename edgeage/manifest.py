@@ -1,8 +1,9 @@
 """The manifest: one JSON file beside every trained or compiled model that says all about it.
 
 A trained model ``NAME.caffemodel`` has ``NAME.json`` beside it; a compiled one is a folder with
-a ``model.json``. Both have the same fields. Every file a manifest names is hashed, and
-:meth:`Manifest.file` refuses one whose bytes changed.
+a ``model.json``. Both have the same fields. For somebody else's network a short one is written by
+hand, in which the hashes may be left out; :meth:`Manifest.file` refuses a file whose bytes are not
+those that were hashed.
 """
 
 from __future__ import annotations
@@ -12,16 +13,23 @@ import dataclasses
 import functools
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgeage.errors import EdgeageError, ModelError, did_you_mean
-from edgeage.inputspec import InputSpec
-from edgeage.labels import DEFAULT_GROUP_AGES, TASK_LABELS
+from edgeage.manifestfile import MANIFEST_VERSION, check_file_entry, for_others, read_fields
+from edgeage.networkinput import NetworkInput, input_from_dict, input_to_dict
+from edgeage.outputs import ONE_OUTPUT, Output, outputs_from_fields, outputs_to_fields
 from edgeage.paths import atomic_file, data_dir, sha256_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edgeage.inputspec import InputSpec
 
 __all__ = ["MANIFEST_VERSION", "Manifest"]
 
-MANIFEST_VERSION = 1
+_KINDS = {"str": str, "dict": dict}
+_NOT_WRITTEN = ("folder", "network_input")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,15 +38,15 @@ class Manifest:
 
     Attributes:
         name: ``"agenet"``, ``"gendernet"`` or another model's name.
-        task: ``"age"`` or ``"gender"``.
-        labels: the classes in output order.
-        group_ages: for age, the age in years that stands for each class; empty for gender.
         input: how a face becomes the network's input.
-        input_name: name of the network's input blob.
-        output_name: name of the network's output blob: probabilities of shape (batch, labels).
-        files: role (``caffemodel``, ``prototxt``, ``mean``, ``ir_xml``, ``ir_bin``, ``blob``) to
-            ``{"name": file name beside the manifest, "sha256": …}``; a ``prototxt`` that is not
-            beside it is one of the package's own.
+        outputs: what each of the network's outputs means, one a task.
+        network_input: what the network takes in place of uint8 BGR when edgeage did not compile
+            it; None for edgeage's own.
+        input_name: name of the network's input; empty for the only one.
+        files: role (``caffemodel``, ``prototxt``, ``mean``, ``ir_xml``, ``ir_bin``, ``onnx``,
+            ``blob``) to ``{"name": file name beside the manifest, "sha256": …}``; a ``prototxt``
+            that is not beside it is one of the package's own. Only files of somebody else's
+            network may be without a hash.
         source: where the weights come from: their hash, data set, licence, recipe.
         target: device the files are for (``"CPU"``, …); empty for a trained model.
         precision: ``"FP32"``, ``"FP16"`` or ``"INT8"``.
@@ -51,12 +59,10 @@ class Manifest:
     """
 
     name: str
-    task: str
-    labels: tuple[str, ...]
     input: InputSpec
-    group_ages: tuple[float, ...] = ()
+    outputs: tuple[Output, ...]
+    network_input: NetworkInput | None = None
     input_name: str = "data"
-    output_name: str = "prob"
     files: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
     source: dict[str, Any] = dataclasses.field(default_factory=dict)
     target: str = ""
@@ -68,20 +74,90 @@ class Manifest:
     folder: Path = dataclasses.field(default=Path(), compare=False)
 
     def __post_init__(self) -> None:
-        if self.task not in TASK_LABELS:
-            raise ModelError(
-                f"expected task {' or '.join(f'«{task}»' for task in TASK_LABELS)}, got "
-                f"«{self.task}»"
-            )
-        object.__setattr__(self, "labels", tuple(self.labels))
-        ages = tuple(float(age) for age in self.group_ages)
-        if self.task == "age" and not ages and self.labels == TASK_LABELS["age"]:
-            ages = DEFAULT_GROUP_AGES
-        if self.task == "age" and len(ages) != len(self.labels):
-            raise ModelError(f"expected {len(self.labels)} group_ages, got {len(ages)}")
-        object.__setattr__(self, "group_ages", ages)
+        object.__setattr__(self, "outputs", tuple(self.outputs))
+        for field in dataclasses.fields(self):
+            kind = _KINDS.get(str(field.type).partition("[")[0])
+            if kind is not None and not isinstance(value := getattr(self, field.name), kind):
+                raise ModelError(f"expected {field.name} as {kind.__name__}, got {value!r}")
+        for word, values in (("task", self.tasks), ("name", [o.name for o in self.outputs])):
+            if not values or len(set(values)) != len(values):
+                raise ModelError(
+                    f"expected outputs, each of another {word}, got {list(values) or 'none'}"
+                )
         for role, entry in self.files.items():
-            _check_file_entry(role, entry)
+            check_file_entry(role, entry, hashed=self.is_own)
+
+    @classmethod
+    def classifier(
+        cls,
+        name: str,
+        task: str,
+        labels: Sequence[str],
+        input: InputSpec,  # noqa: A002
+        *,
+        group_ages: Sequence[float] = (),
+        output_name: str = "prob",
+        **fields: Any,
+    ) -> Manifest:
+        """Make the manifest of a network whose one output is a probability a class.
+
+        Args:
+            name: the network's name.
+            task: ``"age"`` or ``"gender"``.
+            labels: the classes in output order.
+            input: how a face becomes the network's input.
+            group_ages: for age, the years that stand for each class.
+            output_name: the output's name in the network.
+            fields: the other attributes.
+
+        Raises:
+            ModelError: for what does not go together.
+
+        >>> from edgeage import GENDERS, InputSpec
+        >>> Manifest.classifier("gendernet", "gender", GENDERS, InputSpec()).tasks
+        ('gender',)
+        """
+        output = Output(output_name, task, "classes", tuple(labels), tuple(group_ages))
+        return cls(name, input, (output,), **fields)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the network takes bytes as edgeage's own do."""
+        return self.network_input is None
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What the network answers: ``"age"``, ``"gender"`` or both."""
+        return tuple(output.task for output in self.outputs)
+
+    @property
+    def task(self) -> str:
+        """The task of one of edgeage's own classifications; ModelError for any other network."""
+        return self._classification.task
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes of one of edgeage's own classifications; ModelError for any other."""
+        return self._classification.labels
+
+    @property
+    def group_ages(self) -> tuple[float, ...]:
+        """Years that stand for each class, of edgeage's own classifications of age."""
+        return self._classification.group_ages
+
+    @property
+    def output_name(self) -> str:
+        """The output's name, of edgeage's own classifications."""
+        return self._classification.name
+
+    @property
+    def _classification(self) -> Output:
+        if not self.is_own or len(self.outputs) > 1 or self.outputs[0].kind != "classes":
+            raise ModelError(
+                f"{self.name} is not a classification in edgeage's own form, which is needed "
+                f"here; it can be used by a Predictor and by «edgeage infer»"
+            )
+        return self.outputs[0]
 
     def file(self, role: str) -> Path:
         """Return the path of one of the model's files after checking its hash.
@@ -97,7 +173,7 @@ class Manifest:
             raise ModelError(f"{path} is missing; {self.name}'s manifest names it as its {role}")
         stat = path.stat()
         found = _sha256(path, stat.st_ino, stat.st_size, stat.st_mtime_ns)
-        if found != entry["sha256"]:
+        if found != entry.get("sha256", found):
             raise ModelError(
                 f"{path} does not match its manifest: expected sha256 {entry['sha256'][:12]}…, "
                 f"found {found[:12]}…; it is damaged or from another model, make it again"
@@ -125,11 +201,11 @@ class Manifest:
         fields = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
-            if field.name not in ("folder", "input")
+            if field.name not in (*_NOT_WRITTEN, "input", "outputs")
         }
-        fields["labels"] = list(self.labels)
-        fields["group_ages"] = list(self.group_ages)
-        return {"manifest": MANIFEST_VERSION, **fields, "input": self.input.to_dict()}
+        described = input_to_dict(self.input, self.network_input)
+        meaning = outputs_to_fields(self.outputs, short=self.is_own)
+        return {"manifest": MANIFEST_VERSION, **fields, **meaning, "input": described}
 
     def write(self, path: Path) -> None:
         """Write the manifest as JSON, whole or not at all."""
@@ -145,38 +221,25 @@ class Manifest:
             ModelError: when it is missing, not JSON, of another version, or has unknown or
                 missing fields.
         """
-        try:
-            fields = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise ModelError(f"{path} is missing; expected a model's manifest there") from None
-        except (OSError, ValueError) as error:
-            raise ModelError(f"{path} is not a readable manifest: {error}") from None
-        if not isinstance(fields, dict) or fields.pop("manifest", None) != MANIFEST_VERSION:
-            raise ModelError(f"{path} is not a manifest of version {MANIFEST_VERSION}")
-        known = [field.name for field in dataclasses.fields(cls) if field.name != "folder"]
+        fields = read_fields(path)
+        known = [field.name for field in dataclasses.fields(cls) if field.name not in _NOT_WRITTEN]
         for name in fields:
-            if name not in known:
-                raise ModelError(f"{path}: unknown field «{name}»{did_you_mean(name, known)}")
+            if name not in (*known, *ONE_OUTPUT):
+                hint = did_you_mean(name, (*known, *ONE_OUTPUT))
+                raise ModelError(f"{path}: unknown field «{name}»{hint}")
         try:
-            spec = InputSpec.from_dict(fields.pop("input", {}))
-            return cls(**fields, input=spec, folder=path.parent)
+            spec, network_input = input_from_dict(fields.pop("input", {}))
+            outputs = outputs_from_fields(fields)
+            if network_input is not None:
+                fields = for_others(fields)
+            return cls(
+                **fields, input=spec, network_input=network_input, outputs=outputs,
+                folder=path.parent,
+            )  # fmt: skip
         except ModelError as error:
             raise ModelError(f"{path}: {error}") from None
         except (AttributeError, TypeError, ValueError) as error:
             raise ModelError(f"{path} is not a manifest edgeage understands: {error}") from None
-
-
-def _check_file_entry(role: str, entry: Any) -> None:
-    """Refuse an entry that does not name a file in the manifest's own folder, with its hash."""
-    try:
-        name, digest = entry["name"], entry["sha256"]
-        sound = Path(name).name == name and len(digest) == 64
-    except (KeyError, TypeError):
-        sound = False
-    if not sound:
-        raise ModelError(
-            f"expected a plain file name and a sha256 for the {role} file, got {entry!r}"
-        )
 
 
 @functools.lru_cache(maxsize=64)

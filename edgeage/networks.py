@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeage.errors import ModelError
+from edgeage.errors import MeanError, ModelError
 from edgeage.manifest import Manifest
 from edgeage.means import replaced_mean
+from edgeage.modelfiles import read_models
 from edgeage.runtime.devices import is_pluggable, target_of
 from edgeage.runtime.fallback import OUTAGES, FallbackBackend
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Models", "NetworkSet", "find_models", "load_networks"]
 
 Models = str | Path | Sequence[Manifest]
-"""A compiled model's folder, a folder of several, or manifests."""
+"""What :func:`edgeage.modelfiles.read_models` takes, or manifests."""
 
 
 @contextlib.contextmanager
@@ -51,7 +52,7 @@ def find_models(models: Models | None, backend: Backend) -> Iterator[list[Manife
 
 
 class NetworkSet:
-    """One network a task, loaded on one device.
+    """Networks for one task each or for several, loaded on one device.
 
     Args:
         manifests: the models, one a task.
@@ -105,19 +106,20 @@ class NetworkSet:
                 :attr:`margins`.
 
         Returns:
-            By task, a row of probabilities a face and who answered it.
+            By task, a row a face and who answered it; one network's answer to two tasks is there
+            twice.
 
         Raises:
             DeviceError: when the device fails.
         """
         prepared: dict[InputSpec, np.ndarray] = {}
-        answers = {}
+        answers: dict[str, Answer] = {}
         for manifest, session in zip(self.manifests, self._sessions, strict=True):
             spec = manifest.input
             if spec not in prepared:
                 place = self.margins.index(spec.margin)
                 prepared[spec] = np.stack([spec.prepare(cut[place]) for cut in cuts])
-            answers[manifest.task] = session.infer(prepared[spec])
+            answers |= dict.fromkeys(manifest.tasks, session.infer(prepared[spec]))
         return answers
 
     @property
@@ -184,29 +186,20 @@ def _released_for_either(backend: FallbackBackend, fallback: Backend) -> Iterato
 
 
 def _checked(models: Models) -> list[Manifest]:
-    manifests = _read_all(Path(models)) if isinstance(models, (str, Path)) else list(models)
+    manifests = read_models(models) if isinstance(models, (str, Path)) else list(models)
     if not manifests:
         raise ModelError("expected at least one model, got none")
-    tasks = [manifest.task for manifest in manifests]
+    tasks = [task for manifest in manifests for task in manifest.tasks]
     for task in tasks:
         if tasks.count(task) > 1:
-            names = ", ".join(m.name for m in manifests if m.task == task)
+            names = ", ".join(m.name for m in manifests if task in m.tasks)
             raise ModelError(f"{names} all predict {task}; name the folder of one of them")
     return manifests
 
 
-def _read_all(folder: Path) -> list[Manifest]:
-    if (folder / "model.json").is_file():
-        return [Manifest.read(folder / "model.json")]
-    if not folder.is_dir():
-        raise ModelError(f"{folder} is not a folder; expected one made by «edgeage compile»")
-    paths = sorted(folder.glob("*/model.json"))
-    if not paths:
-        raise ModelError(f"{folder} holds no compiled model; make one with «edgeage compile»")
-    return [Manifest.read(path) for path in paths]
-
-
 def _stand_in(mean: str | Path | np.ndarray, manifest: Manifest) -> np.ndarray:
+    if not manifest.is_own:
+        raise MeanError(f"the mean of {manifest.name} stands in its manifest; leave the mean out")
     own = None
     if "mean" in manifest.files:
         from edgeage.caffe import read_mean

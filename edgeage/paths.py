@@ -27,7 +27,8 @@ def data_dir(name: str) -> Path:
     A wheel carries them inside the package; a source tree keeps them beside it.
 
     Args:
-        name: ``"prototxt"``, ``"caffe_models"``, ``"compile"``, ``"datasets"`` or ``"examples"``.
+        name: ``"prototxt"``, ``"caffe_models"``, ``"compile"``, ``"datasets"``,
+            ``"models"`` or ``"examples"``.
 
     Raises:
         EdgeageError: when neither is there, which means a broken installation.

@@ -7,14 +7,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgeage.answers import face_fields
 from edgeage.errors import ImageError, UsageError
 from edgeage.faceresult import Face, PictureResult, Timing
 from edgeage.images import Picture
-from edgeage.labels import expected_age
 from edgeage.networks import Models, load_networks
 from edgeage.runtime.devices import open_backend
 from edgeage.sources import Source, as_source
@@ -42,8 +42,9 @@ class Predictor:
     """Predicts age and gender of the faces in pictures; safe to use from several threads.
 
     Args:
-        models: a folder made by ``edgeage compile``, or manifests; None for the released AgeNet
-            and GenderNet, which are compiled for the device on first use.
+        models: a folder made by ``edgeage compile``, or manifests; a ``model.json``, its folder,
+            an ``.xml`` or an ``.onnx`` of somebody else's network (``docs/models.md``); None for
+            the released AgeNet and GenderNet, which are compiled for the device on first use.
         device: ``"MYRIAD"`` for all Neural Compute Sticks, ``"MYRIAD.<id>"`` for one, ``"OAK"``
             for a camera; ``"AUTO"``, ``"CPU"`` or another device OpenVINO knows.
         fallback: the device that answers while ``device`` is not there, refuses the networks or
@@ -215,10 +216,7 @@ class Predictor:
         return tuple(_with_margin(picture, box, margin) for margin in margins)
 
     def _face(self, box: Box, answers: dict[str, Answer], place: int, latency_ms: float) -> Face:
-        fields: dict[str, Any] = {}
-        for manifest in self._networks.manifests:
-            read = _age_fields if manifest.task == "age" else _gender_fields
-            fields |= read(manifest, answers[manifest.task].probabilities[place])
+        fields = face_fields(self._networks.manifests, answers, place)
         devices = dict.fromkeys(answer.devices[place] for answer in answers.values())
         return Face(box, device=", ".join(devices), latency_ms=latency_ms, **fields)
 
@@ -235,21 +233,3 @@ def _with_margin(picture: np.ndarray, box: Box, margin: float) -> np.ndarray:
     left, top, right, bottom = box
     across, down = round((right - left) * margin), round((bottom - top) * margin)
     return picture[max(0, top - down) : bottom + down, max(0, left - across) : right + across]
-
-
-def _age_fields(manifest: Manifest, probabilities: np.ndarray) -> dict[str, Any]:
-    best = int(probabilities.argmax())
-    return {
-        "age": float(expected_age(probabilities, manifest.group_ages)),
-        "age_group": manifest.labels[best],
-        "age_group_probability": float(probabilities[best]),
-        "age_probabilities": tuple(float(value) for value in probabilities),
-    }
-
-
-def _gender_fields(manifest: Manifest, probabilities: np.ndarray) -> dict[str, Any]:
-    best = int(probabilities.argmax())
-    return {
-        "gender": manifest.labels[best],
-        "gender_probability": float(probabilities[best]),
-    }

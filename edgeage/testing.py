@@ -74,7 +74,7 @@ class FakeBackend:
     def models(self) -> tuple[Manifest, ...]:
         """A made-up AgeNet and GenderNet of the usual input."""
         return tuple(
-            Manifest(name=f"fake_{task}", task=task, labels=labels, input=InputSpec())
+            Manifest.classifier(f"fake_{task}", task, labels, InputSpec())
             for task, labels in TASK_LABELS.items()
         )
 
@@ -116,7 +116,8 @@ class FakeSession:
         if fault := self._backend.next_fault():
             raise fault
         self._backend.batches.append(len(batch))
-        return Answer(self._probabilities(batch), (self.device,) * len(batch))
+        answers = {self._manifest.output_name: self._probabilities(batch)}
+        return Answer(answers, (self.device,) * len(batch))
 
     def close(self) -> None:
         """End the session; closing twice is harmless."""
@@ -183,7 +184,7 @@ def write_random_model(folder: Path, task: str = "age", *, side: int = 227, seed
     caffe.write_weights(folder / f"{name}.caffemodel", net, _random_weights(net, side, seed))
     caffe.write_mean(folder / "mean.npy", mean)
     spec = InputSpec((side, side), (side, side), mean_sha256=caffe.mean_sha256(mean))
-    manifest = Manifest(name=name, task=task, labels=TASK_LABELS[task], input=spec)
+    manifest = Manifest.classifier(name, task, TASK_LABELS[task], spec)
     manifest.with_files(
         folder,
         caffemodel=f"{name}.caffemodel",

@@ -7,7 +7,7 @@ import errno
 import os
 import tarfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -204,6 +204,102 @@ def compiled_models(trained_models: Path, tmp_path_factory: pytest.TempPathFacto
         trained = find_model(trained_models / f"{name}.caffemodel")
         compile_model(trained, folder, precision="FP32")
     return folder
+
+
+def _channel_network(layout: str, side: int, element_type: str, batch: str) -> Any:
+    import openvino as ov
+    from openvino import opset13 as op
+
+    first = -1 if batch == "free" else 1
+    nchw = layout == "NCHW"
+    shape = [first, 3, side, side] if nchw else [first, side, side, 3]
+    pixels = op.parameter(ov.PartialShape(shape), getattr(ov.Type, element_type), "pixels")
+    values = op.convert(pixels, "f32")
+    channels = op.reduce_mean(values, np.array([2, 3] if nchw else [1, 2]), False)
+    if batch != "free":
+        # Written for one picture: more of them do not fit, or are taken for one.
+        target = [1, 3] if batch == "one" else [1, -1]
+        channels = op.reshape(channels, np.array(target), False)
+    order = {"years": [0], "genders": [0, 2], "all": [0, 1, 2]}
+    results = []
+    for name, places in order.items():
+        answer = op.gather(channels, np.array(places), np.array(1))
+        answer.set_friendly_name(name)
+        answer.output(0).get_tensor().set_names({name})
+        results.append(op.result(answer))
+    pixels.output(0).get_tensor().set_names({"pixels"})
+    return ov.Model(results, [pixels], "channels")
+
+
+@pytest.fixture
+def channel_network(tmp_path: Path) -> Callable[..., Path]:
+    """Write an IR that answers the means of its input's channels, in the order it gets them.
+
+    Outputs: ``years``, the first channel; ``genders``, the first and the last; ``all``. ``batch``
+    is ``"free"``, ``"one"`` (two pictures do not fit) or ``"mixed"`` (two are taken for one).
+    """
+
+    def write(
+        layout: str = "NHWC", side: int = 12, element_type: str = "f32", batch: str = "free"
+    ) -> Path:
+        import openvino as ov
+
+        ov.save_model(
+            _channel_network(layout, side, element_type, batch), tmp_path / "net.xml", False
+        )
+        return tmp_path / "net.xml"
+
+    return write
+
+
+@pytest.fixture
+def onnx_network(tmp_path: Path) -> Path:
+    """An ONNX file: ``years``, the mean of the first channel of (n, 3, 12, 12) ``pixels``.
+
+    Written byte by byte: field numbers are those of ``onnx/onnx.proto``.
+    """
+
+    def field(number: int, value: int | bytes) -> bytes:
+        if isinstance(value, int):
+            return _varint(number << 3) + _varint(value)
+        return _varint(number << 3 | 2) + _varint(len(value)) + value
+
+    def tensor(name: bytes, *shape: int | bytes) -> bytes:
+        dims = [field(1, field(2 if isinstance(n, bytes) else 1, n)) for n in shape]
+        kind = field(1, field(1, 1) + field(2, b"".join(dims)))
+        return field(1, name) + field(2, kind)
+
+    ints = b"".join(field(8, axis) for axis in (2, 3))
+    axes = field(1, b"axes") + ints + field(20, 7)
+    keep = field(1, b"keepdims") + field(3, 0) + field(20, 2)
+    mean = field(1, b"pixels") + field(2, b"m") + field(4, b"ReduceMean")
+    pick = field(1, b"m") + field(1, b"w") + field(2, b"years") + field(4, b"MatMul")
+    column = np.array([1, 0, 0], "<f4").tobytes()
+    weights = field(1, 3) + field(1, 1) + field(2, 1) + field(8, b"w") + field(9, column)
+    nodes = field(1, mean + field(5, axes) + field(5, keep)) + field(1, pick)
+    ends = field(11, tensor(b"pixels", b"n", 3, 12, 12)) + field(12, tensor(b"years", b"n", 1))
+    graph = nodes + field(2, b"channels") + field(5, weights) + ends
+    path = tmp_path / "net.onnx"
+    path.write_bytes(field(1, 8) + field(7, graph) + field(8, field(2, 13)))
+    return path
+
+
+def _varint(value: int) -> bytes:
+    more, least = divmod(value, 128)
+    return bytes([least]) if not more else bytes([least | 128]) + _varint(more)
+
+
+@pytest.fixture(scope="session")
+def open_model_zoo() -> Path:
+    """The folder of Open Model Zoo's published networks, where a shared copy lies beside the repo.
+
+    ``$EDGEAGE_OPEN_MODEL_ZOO`` names another one.
+    """
+    default = _ROOT.parent / "shared" / "models" / "open_model_zoo"
+    path = Path(os.environ.get("EDGEAGE_OPEN_MODEL_ZOO", default))
+    if not (path / "age-gender-recognition-retail-0013.xml").is_file():
+        pytest.skip("age-gender-recognition-retail-0013 is not here; set EDGEAGE_OPEN_MODEL_ZOO")
+    return path
 
 
 class FakeMachine:

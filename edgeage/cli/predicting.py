@@ -46,8 +46,11 @@ _OPTIONS = (
     ),
     click.option(
         "--models",
+        "--model",
+        "models",
         type=_PATH,
-        help="A folder made by «edgeage compile».  [default: the released models]",
+        help="A folder made by «edgeage compile», or another network's model.json, .xml or .onnx.  "
+        "[default: the released models]",
     ),
 )
 

@@ -85,12 +85,12 @@ def face_cells(face: Face) -> list[str]:
     """
     cells = []
     if face.age_group is not None:
-        group = f"age group {face.age_group} ({_percent(face.age_group_probability)})"
-        cells.append(f"{group}, {face.age:.1f} years")
+        group = _with_percent(face.age_group, face.age_group_probability)
+        cells.append(f"age group {group}, {face.age:.1f} years")
     if face.gender is not None:
-        cells.append(f"{face.gender} ({_percent(face.gender_probability)})")
+        cells.append(_with_percent(face.gender, face.gender_probability))
     return [*cells, f"{face.latency_ms:.1f} ms", face.device]
 
 
-def _percent(probability: float | None) -> str:
-    return f"{(probability or 0.0) * 100:.1f} %"
+def _with_percent(word: str, probability: float | None) -> str:
+    return word if probability is None else f"{word} ({probability * 100:.1f} %)"

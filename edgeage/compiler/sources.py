@@ -144,7 +144,7 @@ def _without_manifest(
     net = _read_net(prototxt)
     name, input_hw = input_blob(net)
     array, spec = _spec_from_mean(mean, input_hw)
-    manifest = Manifest(
+    manifest = Manifest.classifier(
         name=path.stem,
         task=task,
         labels=TASK_LABELS[task],

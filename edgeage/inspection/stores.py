@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = ["describe_dataset", "describe_lmdb", "describe_manifest"]
 
+_FACTS = (
+    *("name", "task", "labels", "outputs", "target"),
+    *("precision", "options", "tools", "parity"),
+)
+
 
 def describe_manifest(path: Path) -> Finding:
     """Explain a manifest, or a compiled model's folder, and check the files it names.
@@ -27,22 +32,22 @@ def describe_manifest(path: Path) -> Finding:
     manifest = Manifest.read(file)
     rows, notes = [], []
     for role, entry in manifest.files.items():
-        state = "as hashed"
+        state = "as hashed" if "sha256" in entry else "not hashed"
         try:
             manifest.file(role)
         except ModelError as error:
             state = "missing or changed"
             notes.append(str(error))
-        rows.append((role, entry["name"], entry["sha256"][:12], state))
+        rows.append((role, entry["name"], entry.get("sha256", "")[:12], state))
     what = f"compiled for {manifest.target}" if manifest.target else "trained"
+    what = what if manifest.is_own else "somebody else's"
     fields = manifest.to_dict()
-    names = ("name", "task", "labels", "target", "precision", "options", "tools", "parity")
-    facts = {name: fields[name] for name in names if fields.get(name)}
+    facts = {name: fields[name] for name in _FACTS if fields.get(name)}
     facts |= {"input": fields["input"], "source": fields["source"]}
     if blob := fields.get("blob"):
         facts["blob"] = blob
     table = Table("files", ("role", "name", "sha256", "state"), tuple(rows))
-    summary = f"manifest of {manifest.name}, {what}, {manifest.precision}"
+    summary = f"manifest of {manifest.name}, {what}, {manifest.precision or 'unknown precision'}"
     return Finding(path, "manifest", summary, facts, (table,), tuple(notes))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Protocol
 
+from edgeage.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 
     from edgeage.manifest import Manifest
 
-__all__ = ["Answer", "Backend", "Session", "batch_problem"]
+__all__ = ["Answer", "Backend", "Session", "batch_problem", "check_own"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,12 +22,24 @@ class Answer:
     """What a network says of a batch.
 
     Attributes:
-        probabilities: float32 array of shape (n, labels), each row summing to 1.
+        outputs: by the output's name in the manifest, a float32 array of shape (n, values); what
+            the values mean is said by :class:`edgeage.Output`.
         devices: for each row the name of the device that answered it, for example ``"CPU"``.
     """
 
-    probabilities: np.ndarray
+    outputs: dict[str, np.ndarray]
     devices: tuple[str, ...]
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """The rows of a network with one output: of edgeage's own, one probability a label.
+
+        >>> import numpy as np
+        >>> Answer({"prob": np.full((1, 2), 0.5, np.float32)}, ("CPU",)).probabilities.tolist()
+        [[0.5, 0.5]]
+        """
+        (only,) = self.outputs.values()
+        return only
 
 
 class Session(Protocol):
@@ -44,7 +58,7 @@ class Session(Protocol):
                 n may be any number and memory does not grow with it beyond the answer.
 
         Returns:
-            A row of probabilities a picture, in order, and who answered it.
+            For every output of the manifest a row a picture, in order, and who answered it.
 
         Raises:
             UsageError: for a batch of another shape or dtype, or after :meth:`close`.
@@ -99,3 +113,16 @@ def batch_problem(batch: np.ndarray, input_hw: tuple[int, int]) -> str | None:
         f"expected a uint8 batch of shape (n, {', '.join(map(str, shape))}), "
         f"got {batch.dtype} of shape {batch.shape}"
     )
+
+
+def check_own(manifest: Manifest, device: str) -> None:
+    """Refuse somebody else's network for a device that only runs what was compiled for it.
+
+    Raises:
+        UsageError: for one.
+    """
+    if not manifest.is_own:
+        raise UsageError(
+            f"{device} runs only models made by «edgeage compile», and {manifest.name} is "
+            f"somebody else's; choose a device of OpenVINO's, such as CPU"
+        )

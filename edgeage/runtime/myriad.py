@@ -23,7 +23,7 @@ from edgeage.movidius.protocol import Layout, Limits
 from edgeage.movidius.remedies import device_error
 from edgeage.movidius.toolchain import find_toolchain
 from edgeage.movidius.worker import Worker
-from edgeage.runtime.backend import Answer, batch_problem
+from edgeage.runtime.backend import Answer, batch_problem, check_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -94,7 +94,9 @@ class MyriadBackend:
             ToolchainError: when the Movidius tools are not there or do not work.
             ModelError: when a file is missing, changed or no network.
             DeviceError: when no stick is there or takes the network.
+            UsageError: for a model that «edgeage compile» did not make.
         """
+        check_own(manifest, self.device)
         with self._lock, _orders(manifest, mean, with_blob=self._plugin == "MYRIAD") as orders:
             self._open_workers()
             try:
@@ -268,7 +270,7 @@ class MyriadSession:
         if self._closed.is_set():
             raise UsageError("this session is closed; load the model again")
         probabilities, names = self.pool.infer(batch)
-        return Answer(probabilities, names)
+        return Answer({self.manifest.output_name: probabilities}, names)
 
     def close(self) -> None:
         """Give the stick back when no other session uses it; closing twice is harmless."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeage.errors import DeviceLostError, DeviceVersionError, UsageError, require
-from edgeage.runtime.backend import Answer, batch_problem
+from edgeage.runtime.backend import Answer, batch_problem, check_own
 from edgeage.runtime.oakcamera import Camera
 from edgeage.runtime.oakpipeline import IN_FLIGHT, check_blob, probabilities
 
@@ -60,13 +60,15 @@ class OakBackend:
 
         Raises:
             ModelError: when the blob is missing, changed, or does not fit its manifest.
-            UsageError: when a mean is given: a blob has its own built in.
+            UsageError: when a mean is given: a blob has its own built in; for a model that
+                «edgeage compile» did not make.
             MissingDependencyError: when depthai is not installed.
             DeviceVersionError: when it is not depthai 2, or does not read the blob's version.
             DeviceNotFoundError: when there is no such device.
             DevicePermissionError: when it may not be opened.
             DeviceBusyError: when another program holds it.
         """
+        check_own(manifest, self.device)
         if mean is not None:
             raise UsageError(
                 "a blob has its mean built in and takes no other; compile the model anew with: "
@@ -115,7 +117,8 @@ class OakSession:
             rows = self._run(batch) if len(batch) else []
         answer = np.empty((len(batch), len(self._manifest.labels)), np.float32)
         answer[:] = rows or 0
-        return Answer(answer, (self.device,) * len(batch))
+        answers = {self._manifest.output_name: answer}
+        return Answer(answers, (self.device,) * len(batch))
 
     def close(self) -> None:
         """Take the network out; the last one closes the device. Closing twice is harmless."""

@@ -85,14 +85,24 @@ class OpenVINOBackend:
             ModelError: when a file is missing, changed or no network.
             DeviceError: when the device is not there or refuses the network.
         """
+        model, batch = self._model(manifest, mean)
+        session = OpenVINOSession(self._core, model, manifest, self.device, batch)
+        session.open()
+        return session
+
+    def _model(self, manifest: Manifest, mean: np.ndarray | None) -> tuple[Any, int]:
+        """Return the network to compile, and how many pictures it takes at once."""
+        if not manifest.is_own:
+            from edgeage.runtime.foreign import prepared_model
+
+            prepared = prepared_model(self._core, manifest)
+            return prepared.model, BATCH if prepared.takes_batches else 1
         xml, weights = manifest.file("ir_xml"), manifest.file("ir_bin")
         with translated(f"read {xml}", ModelError):
             model = self._core.read_model(xml, weights)
         if mean is not None:
             _replace_mean(model, graph_mean(mean, manifest.input.input_hw), xml)
-        session = OpenVINOSession(self._core, model, manifest, self.device)
-        session.open()
-        return session
+        return model, BATCH
 
 
 class OpenVINOSession:
@@ -103,11 +113,14 @@ class OpenVINOSession:
     asynchronous queue of single pictures gains a seventh, a batch nearly half.)
     """
 
-    def __init__(self, core: Any, model: Any, manifest: Manifest, device: str) -> None:
-        self._core, self._model, self._manifest = core, model, manifest
+    def __init__(
+        self, core: Any, model: Any, manifest: Manifest, device: str, batch: int = BATCH
+    ) -> None:
+        self._core, self._model, self._manifest, self._batch = core, model, manifest, batch
         self._requested, self.device = device, device
         self._lock = threading.Lock()
         self._requests: dict[int, Any] = {}
+        self._nothing: list[np.ndarray] = []
         self._open = True
         self.first_ms: float | None = None
 
@@ -122,7 +135,7 @@ class OpenVINOSession:
         picture = np.zeros((1, 3, *self._manifest.input.input_hw), np.uint8)
         self._request(len(picture))
         started = time.perf_counter()
-        self._run(picture)
+        self._nothing = [values[:0] for values in self._run(picture)]
         self.first_ms = (time.perf_counter() - started) * 1000
 
     def infer(self, batch: np.ndarray) -> Answer:
@@ -134,13 +147,15 @@ class OpenVINOSession:
         """
         if problem := batch_problem(batch, self._manifest.input.input_hw):
             raise UsageError(problem)
-        answer = np.empty((len(batch), len(self._manifest.labels)), np.float32)
+        parts = [self._nothing]
         devices: list[str] = []
         while (start := len(devices)) < len(batch):
-            size = BATCH if len(batch) - start >= BATCH else 1
-            answer[start : start + size] = self._run(batch[start : start + size])
+            size = self._batch if len(batch) - start >= self._batch else 1
+            parts.append(self._run(batch[start : start + size]))
             devices += [self.device] * size
-        return Answer(answer, tuple(devices))
+        names = [output.name for output in self._manifest.outputs]
+        rows = [np.concatenate(values) for values in zip(*parts, strict=True)]
+        return Answer(dict(zip(names, rows, strict=True)), tuple(devices))
 
     def close(self) -> None:
         """Give the device and its memory back; closing twice is harmless."""
@@ -149,15 +164,18 @@ class OpenVINOSession:
             self._requests.clear()
             self._model = self._core = None
 
-    def _run(self, batch: np.ndarray) -> np.ndarray:
+    def _run(self, batch: np.ndarray) -> list[np.ndarray]:
         with self._lock:
             if not self._open:
                 raise UsageError("this session is closed; load the model again")
             request = self._request(len(batch))
             with translated(f"run {self._manifest.name} on {self.device}"):
                 request.infer([np.ascontiguousarray(batch)], share_inputs=True)
-                answer: np.ndarray = np.array(request.get_output_tensor(0).data, np.float32)
-        return answer.reshape(len(batch), -1)
+                tensors = [
+                    request.get_output_tensor(place).data
+                    for place in range(len(self._manifest.outputs))
+                ]
+                return [np.array(data, np.float32).reshape(len(batch), -1) for data in tensors]
 
     def _request(self, size: int) -> Any:
         if size not in self._requests:
@@ -202,5 +220,9 @@ def graph_mean(mean: np.ndarray, input_hw: tuple[int, int]) -> np.ndarray:
 def _reason(text: str) -> str:
     """Return the one line of OpenVINO's several that says what is wrong."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
+    telling = [
+        line
+        for line in lines
+        if not line.startswith(("Exception from", "Check '")) and not line.endswith(":")
+    ]
     return (telling or lines or ["no reason given"])[0]

@@ -60,7 +60,7 @@ def write_model(trainer: Trainer, recipe: Recipe, report: Mapping[str, Any]) -> 
         mean_sha256=None if mean is None else mean_sha256(mean),
     )
     task = NETWORKS[name]
-    manifest = Manifest(
+    manifest = Manifest.classifier(
         name=name,
         task=task,
         labels=TASK_LABELS[task],

@@ -80,7 +80,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
             caffe.parse_net(text),
             {"fc": [weights, np.zeros(len(labels), np.float32)]},
         )
-        Manifest(name, task, labels, spec).with_files(
+        Manifest.classifier(name, task, labels, spec).with_files(
             folder,
             caffemodel=f"{name}.caffemodel",
             prototxt=f"{name}_deploy.prototxt",

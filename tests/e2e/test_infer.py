@@ -331,3 +331,28 @@ def test_the_released_models_are_the_default(cli, trained_models, pictures, tmp_
     ]  # fmt: skip
     again = cli("infer", "--image", pictures / "a.png")
     assert (again.exit_code, again.stderr) == (0, "")
+
+
+def test_somebody_elses_network(cli, channel_network, tmp_path):
+    """One output for the age in years, one for the gender; no group has a probability."""
+    model = {
+        "manifest": 1,
+        "files": {"ir_xml": "net.xml"},
+        "input": {"size": [12, 12], "channel_order": "RGB", "pixel_range": [0, 1]},
+        "outputs": [
+            {"name": "years", "task": "age", "kind": "years", "factor": 100},
+            {"name": "genders", "task": "gender", "labels": ["Female", "Male"], "logits": True},
+        ],
+    }
+    network = channel_network()
+    missing = cli("infer", "--model", network, tmp_path / "red.png")
+    (tmp_path / "model.json").write_text(json.dumps(model))
+    cv2.imwrite(str(tmp_path / "red.png"), np.full((20, 20, 3), (0, 0, 102), np.uint8))
+    for place in (network, tmp_path, tmp_path / "model.json"):
+        done = cli("infer", "--model", place, tmp_path / "red.png", "--save", tmp_path / "drawn")
+        assert (done.exit_code, done.stderr) == (0, "")
+        assert re.fullmatch(
+            r"red\.png  age group 40-49, 4\d\.\d years  Female \(59\.\d %\)  .* CPU\n", done.stdout
+        )
+        (tmp_path / "drawn" / "red.png").unlink()
+    assert missing.exit_code == 1

@@ -57,7 +57,7 @@ def model(tmp_path):
         labels = TASK_LABELS[task]
         path = tmp_path / f"{_NAMES[task]}.blob"
         path.write_bytes(blob_bytes(len(labels)) if content is None else content)
-        manifest = Manifest(name=_NAMES[task], task=task, labels=labels, input=InputSpec())
+        manifest = Manifest.classifier(_NAMES[task], task, labels, InputSpec())
         return manifest.with_files(tmp_path, blob=path.name)
 
     return make

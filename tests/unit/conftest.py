@@ -54,7 +54,7 @@ class StandIn:
         for name in files.values():
             (self.folder / name).write_text(network)
         spec = InputSpec((SIDE, SIDE), (SIDE, SIDE), mean="none")
-        manifest = Manifest(name=f"{task}net", task=task, labels=labels, input=spec)
+        manifest = Manifest.classifier(f"{task}net", task, labels, spec)
         return manifest.with_files(self.folder, **files)
 
 

@@ -19,7 +19,7 @@ def manifest(tmp_path: Path) -> Manifest:
     (tmp_path / "net.xml").write_text("<net/>")
     (tmp_path / "mean.npy").write_bytes(b"mean")
     spec = InputSpec((256, 256), (227, 227), scale=0.5)
-    model = Manifest(
+    model = Manifest.classifier(
         "agenet",
         "age",
         AGE_GROUPS,
@@ -32,7 +32,7 @@ def manifest(tmp_path: Path) -> Manifest:
 
 def stored(path: Path, **changes: Any) -> Path:
     """Write a manifest's JSON with some fields changed, or removed when the change is None."""
-    fields = Manifest("gendernet", "gender", GENDERS, InputSpec()).to_dict() | changes
+    fields = Manifest.classifier("gendernet", "gender", GENDERS, InputSpec()).to_dict() | changes
     fields = {name: value for name, value in fields.items() if value is not None}
     path.write_text(json.dumps(fields), encoding="utf-8")
     return path
@@ -68,7 +68,7 @@ def test_a_named_file_is_found_and_checked(manifest: Manifest, tmp_path: Path) -
 
 
 def test_a_prototxt_may_be_one_of_the_packages_own(repo_root: Path, tmp_path: Path) -> None:
-    shipped = Manifest("agenet", "age", AGE_GROUPS, InputSpec()).with_files(
+    shipped = Manifest.classifier("agenet", "age", AGE_GROUPS, InputSpec()).with_files(
         repo_root / "prototxt", prototxt="agenet_deploy.prototxt", mean="agenet_deploy.prototxt"
     )
     shipped.write(tmp_path / "agenet.json")
@@ -82,10 +82,10 @@ def test_a_prototxt_may_be_one_of_the_packages_own(repo_root: Path, tmp_path: Pa
 
 
 def test_group_ages_default_only_for_the_known_groups() -> None:
-    assert Manifest("a", "age", AGE_GROUPS, InputSpec()).group_ages == DEFAULT_GROUP_AGES
-    assert Manifest("a", "gender", GENDERS, InputSpec()).group_ages == ()
+    assert Manifest.classifier("a", "age", AGE_GROUPS, InputSpec()).group_ages == DEFAULT_GROUP_AGES
+    assert Manifest.classifier("a", "gender", GENDERS, InputSpec()).group_ages == ()
     with pytest.raises(ModelError, match="expected 2 group_ages, got 0"):
-        Manifest("a", "age", ("young", "old"), InputSpec())
+        Manifest.classifier("a", "age", ("young", "old"), InputSpec())
 
 
 ENTRY = {"name": "a.npy", "sha256": "0" * 64}
@@ -105,7 +105,9 @@ ENTRY = {"name": "a.npy", "sha256": "0" * 64}
         pytest.param({"group_ages": ["old"]}, "not a manifest edgeage", id="ages in words"),
         pytest.param({"input": {"scale": None}}, "expected scale", id="input"),
         pytest.param({"input": 3}, "not a manifest edgeage understands", id="input a number"),
-        pytest.param({"files": []}, "not a manifest edgeage understands", id="files a list"),
+        pytest.param({"files": []}, "expected files as dict", id="files a list"),
+        pytest.param({"name": 3}, "expected name as str, got 3", id="name a number"),
+        pytest.param({"options": "fast"}, "expected options as dict", id="options a word"),
         pytest.param({"files": {"mean": "a.npy"}}, "plain file name and a sha256", id="no hash"),
         pytest.param({"files": {"mean": ENTRY | {"name": "../a"}}}, "plain file", id="up and out"),
         pytest.param({"files": {"mean": ENTRY | {"name": "/etc/a"}}}, "plain file", id="absolute"),

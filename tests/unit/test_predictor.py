@@ -70,7 +70,8 @@ def test_a_face_says_all_that_the_networks_say():
 def test_the_age_uses_the_models_own_group_ages():
     base = FakeBackend().models[0]
     ages = tuple(float(10 * number + 1) for number in range(9))
-    manifest = dataclasses.replace(base, group_ages=ages)
+    output = dataclasses.replace(base.outputs[0], group_ages=ages)
+    manifest = dataclasses.replace(base, outputs=(output,))
     with Predictor([manifest], backend=FakeBackend(age=AGE)) as predictor:
         assert predictor.predict(grey(0))[0].age == pytest.approx(np.dot(AGE, ages))
 

@@ -17,6 +17,7 @@ from edgeage.compiler.profiles import read_profile
 from edgeage.compiler.references import reference_answers
 from edgeage.errors import EdgeageError, ImageError, ModelError, ParityError
 from edgeage.manifest import Manifest
+from edgeage.outputs import Output
 from edgeage.runtime.openvino import OpenVINOBackend
 from edgeage.testing import write_random_model
 
@@ -120,9 +121,8 @@ def test_keeps_what_is_there_unless_told(trained, tmp_path):
 
 
 def test_the_number_of_labels_must_be_the_networks(trained, tmp_path):
-    manifest = dataclasses.replace(
-        trained.manifest, task="gender", labels=("Male", "Female"), group_ages=()
-    )
+    gender = Output("prob", "gender", labels=("Male", "Female"))
+    manifest = dataclasses.replace(trained.manifest, outputs=(gender,))
     with pytest.raises(ModelError, match="answers 9 values, task «gender» has 2 labels"):
         compile_model(dataclasses.replace(trained, manifest=manifest), tmp_path)
 
@@ -136,7 +136,8 @@ def test_the_size_of_the_input_must_be_the_manifests(trained, tmp_path):
 
 
 def test_an_output_that_is_no_softmax_is_refused(trained, tmp_path):
-    manifest = dataclasses.replace(trained.manifest, output_name="fc8")
+    output = dataclasses.replace(trained.manifest.outputs[0], name="fc8")
+    manifest = dataclasses.replace(trained.manifest, outputs=(output,))
     with pytest.raises(ModelError, match="is not 9 probabilities; expected a Softmax"):
         compile_model(dataclasses.replace(trained, manifest=manifest), tmp_path)
 

@@ -14,6 +14,7 @@ from edgeage.compiler.movidius import half_figures
 from edgeage.compiler.parity import Pictures, parity_pictures
 from edgeage.compiler.references import opencv_reference
 from edgeage.errors import ModelError
+from edgeage.outputs import Output
 
 TWO_LAYERS = (
     'layer { name: "fc1" type: "InnerProduct" bottom: "data" top: "fc1" '
@@ -36,9 +37,8 @@ def two_layers(trained, write_net):
         prototxt, caffemodel = write_net(TWO_LAYERS, {"fc1": [weights, bias]}, (2, 2))
         array = np.full((3, 2, 2), mean, np.float32)
         spec = dataclasses.replace(trained.manifest.input, resize_hw=(2, 2), input_hw=(2, 2))
-        manifest = dataclasses.replace(
-            trained.manifest, input=spec, labels=("a", "b", "c"), group_ages=(1, 2, 3)
-        )
+        outputs = (Output("prob", "age", labels=("a", "b", "c"), group_ages=(1, 2, 3)),)
+        manifest = dataclasses.replace(trained.manifest, input=spec, outputs=outputs)
         return dataclasses.replace(
             trained, manifest=manifest, prototxt=prototxt, caffemodel=caffemodel, mean=array
         )

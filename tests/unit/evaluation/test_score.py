@@ -1,7 +1,5 @@
 """Running a network over an LMDB."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -13,7 +11,7 @@ from edgeage.labels import GENDERS
 from edgeage.manifest import Manifest
 from edgeage.runtime.backend import Answer
 
-MANIFEST = Manifest(
+MANIFEST = Manifest.classifier(
     "gendernet", "gender", GENDERS, InputSpec((16, 16), (16, 16), mean="none"), output_name="prob"
 )
 
@@ -29,7 +27,8 @@ class Brightness:
     def infer(self, batch):
         self.shapes.append(batch.shape)
         female = (batch.reshape(len(batch), -1).mean(axis=1) > 127).astype(np.float32)
-        return Answer(np.stack([1 - female, female], axis=1), (self.device,) * len(batch))
+        rows = np.stack([1 - female, female], axis=1)
+        return Answer({"prob": rows}, (self.device,) * len(batch))
 
     def close(self):
         pass
@@ -56,6 +55,6 @@ def test_every_picture_is_scored_once(lmdb):
 
 
 def test_a_label_the_network_does_not_know_is_refused(lmdb):
-    manifest = dataclasses.replace(MANIFEST, labels=("only",))
+    manifest = Manifest.classifier("one", "age", ("0-120",), MANIFEST.input)
     with DatumReader(lmdb) as reader, pytest.raises(DatasetError, match="labels of 0 to 1"):
         score_model(Brightness(), manifest, reader)

@@ -300,7 +300,7 @@ class Numbers(FakeBackend):
         def infer(pictures) -> Answer:
             answer = np.zeros((len(pictures), len(manifest.labels)), np.float32)
             answer[:, 0] = pictures[:, 0, 0, 0] + 256.0 * pictures[:, 0, 0, 1]
-            return Answer(answer, (self.device,) * len(pictures))
+            return Answer({manifest.output_name: answer}, (self.device,) * len(pictures))
 
         session.infer = infer
         return session

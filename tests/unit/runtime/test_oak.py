@@ -45,7 +45,7 @@ def model(tmp_path):
         (folder / "net.blob").write_text(json.dumps(blob) if content is None else content)
         spec = InputSpec((SIDE, SIDE), (SIDE, SIDE))
         name = {"age": "agenet", "gender": "gendernet"}[task]
-        manifest = Manifest(name=name, task=task, labels=labels, input=spec, target="OAK")
+        manifest = Manifest.classifier(name, task, labels, spec, target="OAK")
         return manifest.with_files(folder, blob="net.blob")
 
     return make

@@ -39,7 +39,7 @@ def trained(tmp_path):
     mean = np.full((3, 227, 227), 100.0, np.float32)
     write_mean(folder / "mean.npy", mean)
     spec = InputSpec(mean_sha256=mean_sha256(mean))
-    manifest = Manifest("gendernet", "gender", GENDERS, spec, source={"iterations": 1})
+    manifest = Manifest.classifier("gendernet", "gender", GENDERS, spec, source={"iterations": 1})
     manifest = manifest.with_files(
         folder, caffemodel="gendernet.caffemodel", prototxt=name, mean="mean.npy"
     )
