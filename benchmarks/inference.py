@@ -25,6 +25,7 @@ from machine import machine
 from edgeage.compiler import TrainedModel, compile_model, find_model
 from edgeage.errors import ModelError
 from edgeage.runtime.openvino import OpenVINOBackend
+from edgeage.runtime.options import RuntimeOptions
 from edgeage.testing import write_random_model
 
 if TYPE_CHECKING:
@@ -57,11 +58,8 @@ def opencv_runner(trained: TrainedModel) -> Callable[[np.ndarray], None]:
 
 def load(trained: TrainedModel, folder: Path, precision: str, threads: int) -> Session:
     """Compile and load the network with a fixed number of threads."""
-    import dataclasses
-
     manifest = compile_model(trained, folder / precision, precision=precision)
-    options = {**manifest.options, "INFERENCE_NUM_THREADS": str(threads)}
-    return OpenVINOBackend("CPU").load(dataclasses.replace(manifest, options=options))
+    return OpenVINOBackend("CPU", RuntimeOptions(threads=threads, cache=False)).load(manifest)
 
 
 def milliseconds(run: Callable[[np.ndarray], Any], batch: np.ndarray) -> float:

@@ -5,6 +5,7 @@
     EdgeageError                    anything edgeage itself refuses or cannot do
     ├── UsageError                  the call was wrong: unknown option, name or combination
     ├── ImageError                  a picture is missing, unreadable, truncated or too large
+    │   └── NoFaceError             a picture shows no face, and one was asked for
     ├── DatasetError                a data set, LMDB or record list is missing, empty or corrupt
     ├── MeanError                   a mean file is missing, corrupt or of the wrong shape or order
     ├── ModelError                  a network, its weights or its manifest is missing or corrupt
@@ -47,6 +48,7 @@ __all__ = [
     "MeanError",
     "MissingDependencyError",
     "ModelError",
+    "NoFaceError",
     "ParityError",
     "ToolchainError",
     "TrainingError",
@@ -71,6 +73,10 @@ class UsageError(EdgeageError):
 
 class ImageError(EdgeageError):
     """A picture is missing, unreadable, truncated or larger than allowed."""
+
+
+class NoFaceError(ImageError):
+    """A picture shows no face, and only faces that are found were asked for."""
 
 
 class DatasetError(EdgeageError):

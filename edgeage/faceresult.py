@@ -6,6 +6,8 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from edgeage.errors import EdgeageError
 
 __all__ = ["Face", "PictureResult", "Timing"]
@@ -18,7 +20,8 @@ class Face:
     What no loaded network tells is None (an empty tuple for ``age_probabilities``).
 
     Attributes:
-        box: left, top, right and bottom edge in pixels of the picture; right and bottom excluded.
+        box: left, top, right and bottom edge in whole pixels of the picture, clipped to it; right
+            and bottom excluded. The networks may see more than the box, and turned upright.
         age: years: the expectation over the age groups (Rothe et al., DEX, ICCVW 2015), or what
             the network itself says in years.
         age_group: the most probable age group, for example ``"30-39"``; the age's own where the
@@ -26,12 +29,21 @@ class Face:
         age_group_probability: its probability, 0 to 1; None where the network tells only years.
         age_probabilities: the probability of every age group, in the order of the network's
             labels (:data:`edgeage.AGE_GROUPS`); empty where the network tells only years.
-        gender: ``"Male"`` or ``"Female"``.
-        gender_probability: its probability, 0.5 to 1.
+        gender: ``"Male"`` or ``"Female"``; ``"unknown"`` where the more probable one is less
+            probable than the Predictor's ``min_confidence``.
+        gender_probability: the more probable gender's probability, 0.5 to 1.
         device: where the networks ran for this face, for example ``"CPU"``; both names when they
             ran on different devices.
-        latency_ms: milliseconds from the decoded picture to this answer; faces that went through
-            the networks together share the time evenly.
+        latency_ms: milliseconds from the decoded picture to the answer, the same for all faces of
+            a picture. In a batch or a stream that includes waiting for the pictures before it;
+            what the work itself costs is in :attr:`Timing.stages_ms`.
+        score: how sure the detector is of the face, 0 to 1; None where it found none or was not
+            asked.
+        landmarks: x and y in pixels of the picture of the two eyes, the tip of the nose and the two
+            corners of the mouth, left to right as one sees them; empty where the detector tells
+            none.
+        detected: whether the face was cut out where a detector found it; False where the whole
+            picture was taken as the face.
     """
 
     box: tuple[int, int, int, int]
@@ -43,6 +55,9 @@ class Face:
     gender_probability: float | None = None
     device: str = ""
     latency_ms: float = 0.0
+    score: float | None = None
+    landmarks: tuple[tuple[float, float], ...] = ()
+    detected: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON-ready values.
@@ -50,10 +65,9 @@ class Face:
         >>> Face(box=(0, 0, 8, 8), age=34.0).to_dict()["box"]
         [0, 0, 8, 8]
         """
-        return {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in dataclasses.asdict(self).items()
-        }
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        lists = {name: list(value) for name, value in fields.items() if isinstance(value, tuple)}
+        return {**fields, **lists, "landmarks": [list(point) for point in self.landmarks]}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,19 +76,28 @@ class PictureResult:
 
     Attributes:
         image: the picture's path as given; ``"<bytes>"`` or ``"<array>"`` for those.
-        faces: its faces; empty when there are none or it could not be read.
-        error: why it could not be read, or None.
+        faces: its faces; empty where there is an error.
+        error: why there are none: it could not be read, or shows no face; or None.
+        note: what is to be said of the faces besides, in a line; mostly nothing.
+        picture: uint8 array of shape (height, width, 3), BGR, if it was asked for.
     """
 
     image: str
     faces: tuple[Face, ...] = ()
     error: EdgeageError | None = None
+    note: str = ""
+    picture: np.ndarray | None = dataclasses.field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return ``{"image": …, "faces": […]}`` or ``{"image": …, "error": …}``."""
+        """Return ``{"image": …, "faces": […]}``, with a ``note`` if there is one, or an ``error``.
+
+        >>> PictureResult("a.png").to_dict()
+        {'image': 'a.png', 'faces': []}
+        """
         if self.error is not None:
             return {"image": self.image, "error": str(self.error)}
-        return {"image": self.image, "faces": [face.to_dict() for face in self.faces]}
+        fields = {"image": self.image, "faces": [face.to_dict() for face in self.faces]}
+        return {**fields, "note": self.note} if self.note else fields
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,22 +109,30 @@ class Timing:
         first_ms: the networks' first run on an empty picture, which is that warm-up; it takes
             longer than later ones. None where the runtime makes none.
         steady_ms: from a decoded picture to a face's answer, the median of the last thousand faces;
-            None before the first.
+            None before the first. Waiting is part of it; see :attr:`Face.latency_ms`.
         faces: how many faces that is the median of.
+        stages_ms: what each step costs, the median of the last thousand times: ``"decode"`` and
+            ``"detect"`` for a picture, ``"align"`` and each network, by its task, for a face.
+            What was done together shares its time evenly; waiting is not part of it. A step that
+            has not been taken is left out.
     """
 
     load_ms: float
     first_ms: float | None = None
     steady_ms: float | None = None
     faces: int = 0
+    stages_ms: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON-ready values, rounded to microseconds.
 
         >>> Timing(load_ms=812.34567).to_dict()
-        {'load_ms': 812.346, 'first_ms': None, 'steady_ms': None, 'faces': 0}
+        {'load_ms': 812.346, 'first_ms': None, 'steady_ms': None, 'faces': 0, 'stages_ms': {}}
         """
-        return {
-            name: round(value, 3) if isinstance(value, float) else value
-            for name, value in dataclasses.asdict(self).items()
-        }
+        return {name: _rounded(value) for name, value in dataclasses.asdict(self).items()}
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _rounded(part) for name, part in value.items()}
+    return round(value, 3) if isinstance(value, float) else value

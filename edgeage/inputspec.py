@@ -31,6 +31,9 @@ class InputSpec:
         scale: factor applied after the mean is subtracted (Caffe's ``transform_param.scale``).
         margin: the crop the network was trained on: the margin around the face box as a fraction
             of its size (0 for tight crops such as UTKFace's).
+        landmarks: where the training crops have the two eyes, the tip of the nose and the two
+            corners of the mouth, left to right as one sees them: x and y as fractions of the
+            crop at a margin of 0; None when that is not known.
         mean: ``"image"`` (a full mean image), ``"channel"`` (one value a channel) or ``"none"``.
         mean_sha256: SHA-256 of the mean as little-endian float32 in C order, (3, *resize_hw) for
             an image and (3,) for channels; None without a mean.
@@ -41,6 +44,7 @@ class InputSpec:
     channel_order: str = "BGR"
     scale: float = 1.0
     margin: float = 0.0
+    landmarks: tuple[tuple[float, float], ...] | None = None
     mean: str = "image"
     mean_sha256: str | None = None
 
@@ -60,6 +64,8 @@ class InputSpec:
             number = getattr(self, name)
             if not isinstance(number, int | float) or not math.isfinite(number):
                 raise ModelError(f"expected {name} as a finite number, got {number!r}")
+        if self.landmarks is not None:
+            object.__setattr__(self, "landmarks", _five_points(self.landmarks))
         if self.mean not in ("image", "channel", "none"):
             raise ModelError(f"expected mean «image», «channel» or «none», got «{self.mean}»")
 
@@ -92,10 +98,7 @@ class InputSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON-ready values."""
-        return {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in dataclasses.asdict(self).items()
-        }
+        return {name: _as_lists(value) for name, value in dataclasses.asdict(self).items()}
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> InputSpec:
@@ -115,6 +118,25 @@ class InputSpec:
             return cls(**fields)
         except (TypeError, ValueError) as error:
             raise ModelError(f"bad input description: {error}") from error
+
+
+def _five_points(points: Any) -> tuple[tuple[float, float], ...]:
+    """Check landmarks as they come from a file."""
+    try:
+        pairs = tuple((float(x), float(y)) for x, y in points)
+    except (TypeError, ValueError):
+        pairs = ()
+    eyes_apart = len(pairs) == 5 and pairs[0][0] < pairs[1][0]
+    if not eyes_apart or not all(-5 < number < 5 for pair in pairs for number in pair):
+        raise ModelError(
+            "expected landmarks as five pairs [x, y] in fractions of the crop, the left one of "
+            f"the two eyes first, got {points!r}"
+        )
+    return pairs
+
+
+def _as_lists(value: Any) -> Any:
+    return [_as_lists(item) for item in value] if isinstance(value, tuple) else value
 
 
 def center_crop(pixels: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:

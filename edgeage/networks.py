@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from edgeage.runtime.fallback import OUTAGES, FallbackBackend
 
 if TYPE_CHECKING:
     from edgeage.inputspec import InputSpec
+    from edgeage.prediction.clock import StageClock
     from edgeage.runtime import Answer, Backend, Session
 
 __all__ = ["Models", "NetworkSet", "find_models", "load_networks"]
@@ -98,12 +99,19 @@ class NetworkSet:
         """Name of the device, or of both when the networks are on different ones."""
         return ", ".join(dict.fromkeys(session.device for session in self._sessions))
 
-    def infer(self, cuts: Sequence[tuple[np.ndarray, ...]]) -> dict[str, Answer]:
+    @property
+    def inputs(self) -> list[InputSpec]:
+        """The different inputs the networks want of a face."""
+        return list(dict.fromkeys(manifest.input for manifest in self.manifests))
+
+    def infer(
+        self, batches: Mapping[InputSpec, np.ndarray], clock: StageClock
+    ) -> dict[str, Answer]:
         """Run every network on every face.
 
         Args:
-            cuts: a tuple a face, with one uint8 (height, width, 3) BGR cut-out for each of
-                :attr:`margins`.
+            batches: for each of :attr:`inputs`, uint8 of shape (faces, 3, height, width), BGR.
+            clock: gets the time of every network, by its task.
 
         Returns:
             By task, a row a face and who answered it; one network's answer to two tasks is there
@@ -112,20 +120,12 @@ class NetworkSet:
         Raises:
             DeviceError: when the device fails.
         """
-        prepared: dict[InputSpec, np.ndarray] = {}
         answers: dict[str, Answer] = {}
         for manifest, session in zip(self.manifests, self._sessions, strict=True):
-            spec = manifest.input
-            if spec not in prepared:
-                place = self.margins.index(spec.margin)
-                prepared[spec] = np.stack([spec.prepare(cut[place]) for cut in cuts])
-            answers |= dict.fromkeys(manifest.tasks, session.infer(prepared[spec]))
+            batch = batches[manifest.input]
+            with clock.measure("+".join(manifest.tasks), len(batch)):
+                answers |= dict.fromkeys(manifest.tasks, session.infer(batch))
         return answers
-
-    @property
-    def margins(self) -> list[float]:
-        """The different margins the networks want around a face, as fractions of its size."""
-        return list(dict.fromkeys(manifest.input.margin for manifest in self.manifests))
 
     def keep(self, resource: contextlib.AbstractContextManager[object]) -> None:
         """Leave a context that is already entered when this set is closed, after its networks."""

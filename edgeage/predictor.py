@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
-import statistics
+import contextlib
 import threading
-import time
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+import weakref
+from os import PathLike
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from edgeage.answers import face_fields
-from edgeage.errors import ImageError, UsageError
-from edgeage.faceresult import Face, PictureResult, Timing
-from edgeage.images import Picture
+from edgeage.errors import UsageError
+from edgeage.faceresult import Timing
 from edgeage.networks import Models, load_networks
+from edgeage.prediction.finder import FaceFinder, detector_device
+from edgeage.prediction.pipeline import Pipeline
+from edgeage.prediction.steps import PictureSteps, PictureWork
 from edgeage.runtime.devices import open_backend
+from edgeage.runtime.options import RuntimeOptions
 from edgeage.sources import Source, as_source
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator
     from pathlib import Path
     from types import TracebackType
 
+    import numpy as np
+
+    from edgeage.faceresult import Face, PictureResult
+    from edgeage.faces import Detector
+    from edgeage.images import Picture
     from edgeage.manifest import Manifest
-    from edgeage.runtime import Answer, Backend
+    from edgeage.runtime import Backend
 
-__all__ = ["Box", "Detector", "Predictor"]
+__all__ = ["AHEAD", "Predictor"]
 
-Image = Picture | Source
-Box = tuple[int, int, int, int]
-"""Left, top, right and bottom edge in pixels; right and bottom excluded."""
+AHEAD = {"latency": 16, "throughput": 64}
+"""By mode, how many pictures are taken from a source before their results are given out."""
 
-Detector = Callable[[np.ndarray], Sequence[Box]]
-"""Finds faces: a uint8 (height, width, 3) BGR picture → their boxes."""
-
-_CHUNK = 32
+_CLOSED = "this Predictor is closed; make a new one"
 
 
 class Predictor:
@@ -50,22 +51,36 @@ class Predictor:
         fallback: the device that answers while ``device`` is not there, refuses the networks or
             fails; its name, or a backend. The same picture gets its answer from it, and
             ``device`` is tried again in the background.
-        detector: finds the faces; None when every picture is one face, cut out already.
+        detector: finds the faces: a name (``"mtcnn"``, ``"haar"``, ``"yunet"``, ``"dlib"``), the
+            path of a detector's network, or a :class:`edgeage.faces.Detector`, which stays the
+            caller's to close. It is opened when the first picture needs it, on the processor or
+            the GPU, never on a stick. None is the same as ``detect="never"``.
+        detect: ``"auto"`` takes the whole picture as the face where none is found or the picture
+            is a cropped face already; ``"always"`` has a :class:`NoFaceError` there; ``"never"``
+            takes every picture as one face, cut out already.
         margin: the margin to cut around a detected face, as a fraction of its size, instead of
             the one the networks were trained with.
         mean: a mean to subtract instead of the networks' own: an array of shape (3, height,
             width), BGR, or the path of a ``.npy`` or ``.binaryproto``.
         backend: what runs the networks instead of the device's own runtime, for example
             :class:`edgeage.testing.FakeBackend`; ``device`` is not used then.
+        mode: ``"latency"`` for one picture as fast as can be, ``"throughput"`` for many.
+        threads: threads of a CPU to use; None for all.
+        streams: how many runs of a network go on side by side; None for the mode's own number.
+        cache: keep what the device compiled in the user's cache, so that the next start is quick.
+        min_confidence: the least probability, 0 to 1, of a gender that is named; below it a
+            face's gender is ``"unknown"``.
 
     Raises:
         ModelError: when a model is missing, damaged or changed.
         ToolchainError: when a stick is wanted and the Movidius tools are not there.
         MeanError: when ``mean`` is refused, with the reason.
         DeviceError: when neither ``device`` nor ``fallback`` takes the networks.
+        UsageError: for an unknown name or a number out of range.
 
     >>> from edgeage.testing import FakeBackend
-    >>> with Predictor(backend=FakeBackend(gender=[0.25, 0.75])) as predictor:
+    >>> import numpy as np
+    >>> with Predictor(backend=FakeBackend(gender=[0.25, 0.75]), detector=None) as predictor:
     ...     face = predictor.predict(np.zeros((64, 64, 3), np.uint8))[0]
     >>> face.gender, face.gender_probability
     ('Female', 0.75)
@@ -77,22 +92,40 @@ class Predictor:
         device: str = "AUTO",
         *,
         fallback: str | Backend | None = None,
-        detector: Detector | None = None,
+        detector: str | Path | Detector | None = "mtcnn",
+        detect: str = "auto",
         margin: float | None = None,
         mean: str | Path | np.ndarray | None = None,
         backend: Backend | None = None,
+        mode: str = "latency",
+        threads: int | None = None,
+        streams: int | None = None,
+        cache: bool = True,
+        min_confidence: float = 0.0,
     ) -> None:
-        if margin is not None and not 0 <= margin <= 10:
-            raise UsageError(f"expected a margin of 0 to 10, got {margin}")
-        self._detector, self._margin = detector, margin
+        _check_range("a margin", margin, 10)
+        _check_range("min_confidence", min_confidence, 1)
+        options = RuntimeOptions(mode, threads, streams, cache)
+        where = "CPU" if backend else detector_device(device)
+        self._finder = FaceFinder(detector, detect, device=where, options=options)
         self._networks = load_networks(
             models,
-            backend or open_backend(device),
-            open_backend(fallback) if isinstance(fallback, str) else fallback,
+            backend or open_backend(device, options),
+            open_backend(fallback, options) if isinstance(fallback, str) else fallback,
             mean,
         )
-        self._latencies_ms: deque[float] = deque(maxlen=1000)
-        self._closed = threading.Event()
+        self._steps = PictureSteps(
+            self._networks,
+            self._finder,
+            margin=margin,
+            min_confidence=min_confidence,
+            decoders=threads,
+            runs=2 if mode == "throughput" else 1,
+        )
+        self._ahead = AHEAD[mode]
+        self._lock = threading.Lock()
+        self._running: weakref.WeakSet[Pipeline[PictureWork]] = weakref.WeakSet()
+        self._closed = False
 
     @property
     def device(self) -> str:
@@ -101,13 +134,14 @@ class Predictor:
 
     @property
     def timing(self) -> Timing:
-        """How long opening, the first run and an answer took; see :class:`edgeage.Timing`."""
-        latencies_ms = list(self._latencies_ms)
+        """How long opening, answers and each step took; see :class:`edgeage.Timing`."""
+        medians_ms = self._steps.clock.medians_ms
         return Timing(
             load_ms=self._networks.load_ms,
             first_ms=self._networks.first_ms,
-            steady_ms=statistics.median(latencies_ms) if latencies_ms else None,
-            faces=len(latencies_ms),
+            steady_ms=medians_ms.pop("answer", None),
+            faces=self._steps.clock.count("answer"),
+            stages_ms=medians_ms,
         )
 
     @property
@@ -115,28 +149,38 @@ class Predictor:
         """The manifests of the loaded networks."""
         return list(self._networks.manifests)
 
-    def predict(self, image: Image) -> list[Face]:
-        """Predict the faces of one picture.
+    def predict(self, image: Picture | Source) -> list[Face]:
+        """Predict the faces of one picture, in the calling thread.
 
         Args:
             image: a path, an ``http(s)://`` address, an encoded picture's bytes, a uint8 array
                 of shape (height, width, 3) in BGR order, or a :class:`edgeage.sources.Source`.
 
         Returns:
-            Its faces in the detector's order.
+            Its faces in the detector's order, the surest first; never none.
 
         Raises:
-            ImageError: when the picture cannot be read.
+            ImageError: when the picture cannot be read, or, with detect «always», shows no face.
             DeviceError: when the device fails.
+            ModelError: when the detector's network is missing or damaged.
+            MissingDependencyError: when the detector's package is not installed.
             UsageError: after :meth:`close`.
         """
-        result = self.predict_batch([image])[0]
+        self._require_open()
+        try:
+            result = self._steps.run(PictureWork(as_source(image)))
+        except UsageError:
+            # Closed by another thread meanwhile: a network's own words would not say of what.
+            self._require_open()
+            raise
         if result.error is not None:
             raise result.error
         return list(result.faces)
 
-    def predict_batch(self, images: Iterable[Image]) -> list[PictureResult]:
-        """Predict the faces of several pictures; one that cannot be read spoils no other.
+    def predict_batch(self, images: Iterable[Picture | Source]) -> list[PictureResult]:
+        """Predict the faces of several pictures; one that fails spoils no other.
+
+        It is :meth:`stream` to its end.
 
         Args:
             images: pictures as :meth:`predict` takes them; decoded a few at a time.
@@ -146,20 +190,63 @@ class Predictor:
 
         Raises:
             DeviceError: when the device fails.
-            UsageError: after :meth:`close`.
+            ModelError: when the detector's network is missing or damaged.
+            MissingDependencyError: when the detector's package is not installed.
+            UsageError: after :meth:`close`, or for a single picture.
         """
-        results: list[PictureResult] = []
-        chunk: list[Image] = []
-        for image in images:
-            chunk.append(image)
-            if len(chunk) == _CHUNK:
-                results += self._predict_chunk(chunk)
-                chunk = []
-        return results + self._predict_chunk(chunk)
+        return list(self.stream(images))
+
+    def stream(
+        self,
+        images: Iterable[Picture | Source],
+        *,
+        ahead: int | None = None,
+        keep_pictures: bool = False,
+    ) -> Generator[PictureResult, None, None]:
+        """Predict pictures or frames one after the other while the next are under way.
+
+        Reading the source, decoding, detecting, aligning and the networks overlap in threads;
+        what piles up before a step goes through it together. The threads start with the first
+        result asked for and end with the last, or when the generator is closed.
+
+        Args:
+            images: pictures as :meth:`predict` takes them, without end if need be; read in a
+                thread. Arrays are not copied, so a source must not write into one it gave.
+            ahead: how many pictures at most are taken before their results are given out: more
+                make larger batches, and 1 is for a live source, whose next picture then waits
+                until the last one's result has been taken. None for the mode's :data:`AHEAD`.
+            keep_pictures: have each result hold its decoded picture.
+
+        Yields:
+            One result a picture, in order: its faces or its error.
+
+        Raises:
+            DeviceError: when the device fails, after the results before that.
+            ModelError: when the detector's network is missing or damaged.
+            MissingDependencyError: when the detector's package is not installed.
+            UsageError: after :meth:`close`, also for a stream under way; for a single picture or
+                ``ahead`` below 1.
+            Exception: what ``images`` raises, after the results before that.
+        """
+        self._require_open()
+        if ahead is not None and ahead < 1:
+            raise UsageError(f"expected ahead of at least 1, got {ahead}")
+        if isinstance(images, str | bytes | PathLike | Source) or getattr(images, "ndim", 4) < 4:
+            raise UsageError("expected several pictures, got one; use predict for it, or a list")
+        works = (PictureWork(as_source(image), keep_pictures) for image in images)
+        return self._streamed(works, ahead or self._ahead)
 
     def close(self) -> None:
-        """Give the device and its memory back; closing twice is harmless."""
-        self._closed.set()
+        """Give the device and its memory back; closing twice is harmless.
+
+        Streams under way end with a UsageError.
+        """
+        with self._lock:
+            self._closed = True
+            running = list(self._running)
+        for pipeline in running:
+            pipeline.stop(UsageError(_CLOSED))
+        self._finder.close()
         self._networks.close()
 
     def __enter__(self) -> Predictor:
@@ -173,63 +260,22 @@ class Predictor:
     ) -> None:
         self.close()
 
-    def _predict_chunk(self, images: Sequence[Image]) -> list[PictureResult]:
-        if self._closed.is_set():
-            raise UsageError("this Predictor is closed; make a new one")
-        sources = [as_source(image) for image in images]
-        pictures = [_read(source) for source in sources]
-        started = time.perf_counter()
-        boxes = [[] if isinstance(p, ImageError) else self._boxes(p) for p in pictures]
-        cuts = [
-            self._cut(picture, box)
-            for picture, found in zip(pictures, boxes, strict=True)
-            for box in found
-            if not isinstance(picture, ImageError)
-        ]
-        answers = self._networks.infer(cuts) if cuts else {}
-        each_ms = (time.perf_counter() - started) * 1000 / max(len(cuts), 1)
-        self._latencies_ms.extend([each_ms] * len(cuts))
-        place = iter(range(len(cuts)))
-        return [
-            PictureResult(
-                source.name,
-                tuple(self._face(box, answers, next(place), each_ms) for box in found),
-                picture if isinstance(picture, ImageError) else None,
-            )
-            for source, picture, found in zip(sources, pictures, boxes, strict=True)
-        ]
+    def _streamed(
+        self, works: Iterator[PictureWork], ahead: int
+    ) -> Generator[PictureResult, None, None]:
+        pipeline = Pipeline(works, self._steps.stages, ahead=ahead)
+        with self._lock:
+            self._require_open()
+            self._running.add(pipeline)
+        with contextlib.closing(iter(pipeline)) as finished:
+            for work in finished:
+                yield self._steps.result(work)
 
-    def _boxes(self, picture: np.ndarray) -> list[Box]:
-        height, width = picture.shape[:2]
-        if self._detector is None:
-            return [(0, 0, width, height)]
-        clipped = [
-            (max(0, left), max(0, top), min(width, right), min(height, bottom))
-            for left, top, right, bottom in self._detector(picture)
-        ]
-        return [box for box in clipped if box[0] < box[2] and box[1] < box[3]]
-
-    def _cut(self, picture: np.ndarray, box: Box) -> tuple[np.ndarray, ...]:
-        margins = self._networks.margins
-        if self._margin is not None:
-            margins = [self._margin] * len(margins)
-        return tuple(_with_margin(picture, box, margin) for margin in margins)
-
-    def _face(self, box: Box, answers: dict[str, Answer], place: int, latency_ms: float) -> Face:
-        fields = face_fields(self._networks.manifests, answers, place)
-        devices = dict.fromkeys(answer.devices[place] for answer in answers.values())
-        return Face(box, device=", ".join(devices), latency_ms=latency_ms, **fields)
+    def _require_open(self) -> None:
+        if self._closed:
+            raise UsageError(_CLOSED)
 
 
-def _read(source: Source) -> np.ndarray | ImageError:
-    try:
-        return source.read()
-    except ImageError as error:
-        return error
-
-
-def _with_margin(picture: np.ndarray, box: Box, margin: float) -> np.ndarray:
-    """Cut out a box grown by a fraction of its size on every side, as far as the picture goes."""
-    left, top, right, bottom = box
-    across, down = round((right - left) * margin), round((bottom - top) * margin)
-    return picture[max(0, top - down) : bottom + down, max(0, left - across) : right + across]
+def _check_range(what: str, number: float | None, highest: int) -> None:
+    if number is not None and not 0 <= number <= highest:
+        raise UsageError(f"expected {what} of 0 to {highest}, got {number}")

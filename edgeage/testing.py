@@ -1,4 +1,4 @@
-"""For tests: a backend without models, device or OpenVINO, and models with random weights."""
+"""For tests: a backend and a detector without models or OpenVINO, and models of random weights."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from edgeage.paths import data_dir
 from edgeage.runtime.backend import Answer, batch_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from edgeage.errors import EdgeageError
+    from edgeage.faces import Detection
 
-__all__ = ["FakeBackend", "FakeSession", "write_random_model"]
+__all__ = ["FakeBackend", "FakeDetector", "FakeSession", "write_random_model"]
 
 
 class FakeBackend:
@@ -44,7 +45,7 @@ class FakeBackend:
 
     >>> from edgeage import Predictor
     >>> backend = FakeBackend(age=[0, 0, 0, 1, 0, 0, 0, 0, 0])
-    >>> with Predictor(backend=backend) as predictor:
+    >>> with Predictor(backend=backend, detector=None) as predictor:
     ...     predictor.predict(np.zeros((50, 50, 3), np.uint8))[0].age_group
     '30-39'
     """
@@ -128,6 +129,57 @@ class FakeSession:
             return np.repeat(self._chosen[None], len(batch), axis=0)
         derive = _by_brightness if self._manifest.task == "age" else _by_sides
         return np.stack([derive(pixels, len(self._manifest.labels)) for pixels in batch])
+
+
+class FakeDetector:
+    """Stands in for a face detector; see :class:`edgeage.faces.Detector`.
+
+    Args:
+        find: the faces every picture has, or a function that looks for them in a picture, a
+            uint8 array of shape (height, width, 3), BGR.
+        name: the name it goes by.
+        faults: what its runs meet, one after the other: an error, or None for none; when they
+            are used up, every run works.
+
+    Attributes:
+        batches: how many pictures each run had, in order.
+
+    >>> from edgeage.faces import Detection
+    >>> detector = FakeDetector([Detection((10, 10, 30, 34), 0.9)])
+    >>> detector.detect([np.zeros((50, 50, 3), np.uint8)])[0][0].score
+    0.9
+    """
+
+    def __init__(
+        self,
+        find: Sequence[Detection] | Callable[[np.ndarray], Sequence[Detection]] = (),
+        *,
+        name: str = "fake",
+        faults: Iterable[Exception | None] = (),
+    ) -> None:
+        self.name = name
+        self.batches: list[int] = []
+        self._find, self._faults = find, iter(faults)
+        self._closed = threading.Event()
+
+    def detect(self, pictures: Sequence[np.ndarray]) -> list[list[Detection]]:
+        """Return each picture's faces.
+
+        Raises:
+            UsageError: after :meth:`close`.
+            Exception: the next of its ``faults``.
+        """
+        if self._closed.is_set():
+            raise UsageError("this detector is closed; make a new one")
+        if fault := next(self._faults, None):
+            raise fault
+        self.batches.append(len(pictures))
+        find = self._find if callable(self._find) else lambda _: self._find
+        return [list(find(picture)) for picture in pictures]
+
+    def close(self) -> None:
+        """End it; closing twice is harmless."""
+        self._closed.set()
 
 
 def _probabilities(task: str, values: Sequence[float] | None) -> np.ndarray | None:

@@ -16,7 +16,7 @@ from edgeage.movidius import Toolchain
 from edgeage.movidius.toolchain import PYTHON_VARIABLE, installed_folder, toolchain_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 # Now, before any test moves the cache or names another Python.
 _TOOLCHAIN_DIR, _MOVIDIUS_PYTHON = toolchain_dir(), os.environ.get(PYTHON_VARIABLE)
@@ -39,6 +39,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def repo_root() -> Path:
     """The folder that holds pyproject.toml."""
     return _ROOT
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_model_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What devices compile in the tests is not kept in the user's cache."""
+    from edgeage.runtime import modelcache
+
+    folder = tmp_path_factory.mktemp("compiled_cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            modelcache, "cache_dir", lambda: Path(os.environ.get("EDGEAGE_CACHE", folder))
+        )
+        yield
 
 
 @pytest.fixture(scope="session")

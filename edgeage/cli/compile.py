@@ -118,9 +118,12 @@ def _lines(compiled: Manifest) -> list[str]:
         f"{parity['changed_decisions']} of {parity['pictures']} decisions changed "
         f"({parity['origin']})"
     )
-    if not compiled.blob:
-        return [first]
-    return [first, _blob_line(compiled.blob), *_half_lines(parity["half"])]
+    lines = [first]
+    if (measured := parity.get("device", compiled.target)) != compiled.target:
+        lines.append(f"  measured on {measured}: no {compiled.target} is here")
+    if compiled.blob:
+        lines.append(_blob_line(compiled.blob))
+    return [*lines, *_half_lines(parity["half"])] if "half" in parity else lines
 
 
 def _blob_line(blob: dict[str, Any]) -> str:
@@ -141,4 +144,4 @@ def _half_lines(half: dict[str, Any]) -> Iterator[str]:
         f"({half['peak_at']})"
     )
     for place in half["overflows"]:
-        yield f"  beyond half precision: {place}; the stick may answer wrongly"
+        yield f"  beyond half precision: {place}; the device may answer wrongly"

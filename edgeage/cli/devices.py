@@ -19,7 +19,9 @@ def command(as_json: bool) -> None:
     """List Movidius sticks, OAK cameras and OpenVINO's devices, and which of them can be used.
 
     The first column is what --device takes, or «-» for a device that cannot be used now; the lines
-    below it say why.
+    below it say why, or what the device can do: the precisions it computes in, how many runs it
+    works on side by side (streams) and wants under way (requests), and whether what it compiled is
+    kept for the next start.
     """
     from edgeage.runtime.inventory import list_devices
 

@@ -11,6 +11,7 @@ from edgeage.cli.drawings import Drawings
 from edgeage.cli.output import FORMATS, open_report
 from edgeage.cli.predicting import Predicting, predictor_options
 from edgeage.cli.talk import talk
+from edgeage.cli.workoptions import work_options
 from edgeage.errors import UsageError
 
 __all__ = ["command"]
@@ -28,6 +29,7 @@ _PATH = click.Path(path_type=Path)
     help="A picture, as PICTURES; may be given several times.",
 )
 @predictor_options
+@work_options
 @click.option(
     "--format",
     "form",
@@ -53,7 +55,7 @@ def command(
     overwrite: bool,
     **settings: Any,
 ) -> int:
-    """Predict age and gender of pictures that each show one cropped face.
+    """Predict age and gender of the faces in pictures.
 
     PICTURES are files, folders (their pictures at any depth), patterns such as 'photos/**/*.jpg',
     http:// and https:// addresses, and - for one picture on standard input. A picture that cannot
@@ -73,6 +75,8 @@ def command(
     ):
         for source, result in predicting.results(drawings.hold(find_sources(given))):
             report.write(result)
+            if result.note:
+                click.echo(f"{result.image}: {result.note}", err=True)
             problems = [result.error or drawings.draw(source, result)]
             for problem in filter(None, problems):
                 click.echo(f"Error: {problem}", err=True)

@@ -30,7 +30,7 @@ __all__ = ["CSV_COLUMNS", "FORMATS", "Report", "open_report"]
 
 _FACE_COLUMNS = (
     "age", "age_group", "age_group_probability", "gender", "gender_probability", "device",
-    "latency_ms",
+    "latency_ms", "score", "detected",
 )  # fmt: skip
 _BOX_COLUMNS = ("left", "top", "right", "bottom")
 CSV_COLUMNS = ("image", "face", *_BOX_COLUMNS, *_FACE_COLUMNS, "error")
@@ -209,6 +209,10 @@ def _result_cells(result: PictureResult) -> list[list[str]]:
         return [[shown(result.image), "no face"]]
     several = len(result.faces) > 1
     return [
-        [shown(result.image) + (f" #{number}" if several else ""), *face_cells(face)]
+        [
+            shown(result.image) + (f" #{number}" if several else ""),
+            *face_cells(face),
+            *(["whole picture"] if result.note else []),
+        ]
         for number, face in enumerate(result.faces, 1)
     ]

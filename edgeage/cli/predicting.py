@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import itertools
 import os
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Predicting", "predictor_options"]
 
-_CHUNK = 32
 _PATH = click.Path(path_type=Path)
 _Command = TypeVar("_Command", bound="Callable[..., Any]")
 
@@ -81,7 +81,7 @@ class Predicting:
         return self._predictor.timing if self._predictor else None
 
     def results(self, sources: Iterable[Source]) -> Iterator[tuple[Source, PictureResult]]:
-        """Yield every source with what became of it, in order, a few at a time.
+        """Yield every source with what became of it, in order; the next are under way meanwhile.
 
         Raises:
             EdgeageError: when the Predictor cannot be opened or its device fails.
@@ -89,18 +89,29 @@ class Predicting:
         from edgeage.faceresult import PictureResult
 
         remaining = iter(sources)
-        while chunk := list(itertools.islice(remaining, _CHUNK)):
-            if all(source.error for source in chunk):
-                results = [PictureResult(source.name, error=source.error) for source in chunk]
+        for source in remaining:
+            if source.error is None:
+                yield from self._streamed(itertools.chain([source], remaining))
             else:
-                results = self._open().predict_batch(chunk)
-            yield from zip(chunk, results, strict=True)
+                yield source, PictureResult(source.name, error=source.error)
 
     def __enter__(self) -> Predicting:
         return self
 
     def __exit__(self, *error: object) -> None:
         self._stack.close()
+
+    def _streamed(self, sources: Iterable[Source]) -> Iterator[tuple[Source, PictureResult]]:
+        taken: collections.deque[Source] = collections.deque()
+
+        def noted() -> Iterator[Source]:
+            for source in sources:
+                taken.append(source)
+                yield source
+
+        with contextlib.closing(self._open().stream(noted())) as results:
+            for result in results:
+                yield taken.popleft(), result
 
     def _open(self) -> Predictor:
         from edgeage.predictor import Predictor

@@ -8,13 +8,16 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from edgeage.compiler.graph import build_graph
-from edgeage.compiler.movidius import check_and_add_blob
+from edgeage.compiler.movidius import check_and_add_blob, half_figures
 from edgeage.compiler.parity import Pictures, check_parity, parity_pictures
 from edgeage.compiler.profiles import Profile, read_profile
+from edgeage.compiler.references import opencv_reference
 from edgeage.errors import ModelError, UsageError
 from edgeage.movidius.toolchain import find_toolchain
 from edgeage.paths import atomic_dir, sha256_file
-from edgeage.runtime.openvino import OpenVINOBackend
+from edgeage.runtime.devices import kind_of
+from edgeage.runtime.openvino import OpenVINOBackend, available_devices
+from edgeage.runtime.options import RuntimeOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,11 +108,22 @@ def chosen_profile(
 def _checked(
     trained: TrainedModel, compiled: Manifest, pictures: Pictures, profile: Profile
 ) -> Manifest:
-    with contextlib.closing(OpenVINOBackend(profile.device).load(compiled)) as session:
+    """Compare on the target, or, where that is not here, on the CPU."""
+    reference = opencv_reference(trained, pictures.batch)
+    backend = OpenVINOBackend(parity_device(profile.device), RuntimeOptions(cache=False))
+    with contextlib.closing(backend.load(compiled)) as session:
         figures = check_parity(
-            trained, lambda batch: session.infer(batch).probabilities, pictures, profile
+            trained, lambda batch: session.infer(batch).probabilities, pictures, profile, reference
         )
+    figures["device"] = backend.device
+    if profile.device != "CPU" and profile.precision == "FP16":
+        figures["half"] = half_figures(trained, pictures, reference, lrn_scale=profile.lrn_scale)
     return dataclasses.replace(compiled, parity=figures)
+
+
+def parity_device(device: str) -> str:
+    """Return the device a compiled model is proved on: the one it is for, or else the CPU."""
+    return device if any(kind_of(name) == device for name in available_devices()) else "CPU"
 
 
 def trained_graph(trained: TrainedModel, profile: Profile) -> Any:

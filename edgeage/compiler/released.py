@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeage.compiler.compile import compile_model
 from edgeage.compiler.profiles import read_profile
 from edgeage.compiler.sources import RELEASED, find_model, released_path
 from edgeage.errors import ModelError
@@ -85,6 +84,8 @@ def _key(name: str, target: str) -> str:
 
 
 def _compiled(name: str, target: str, stack: contextlib.ExitStack) -> Manifest:
+    from edgeage.compiler.compile import compile_model
+
     trained = find_model(name)
     what = "this machine" if target == "CPU" else target
     _LOGGER.info("Compiling %s for %s; this happens once.", name, what)

@@ -6,7 +6,6 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeage.compiler.graph import input_blob
 from edgeage.errors import ModelError, UsageError, did_you_mean
 from edgeage.inputspec import InputSpec
 from edgeage.labels import TASK_LABELS
@@ -142,6 +141,8 @@ def _without_manifest(
     if task not in TASK_LABELS:
         raise UsageError(f"unknown task «{task}»; expected {' or '.join(TASK_LABELS)}")
     net = _read_net(prototxt)
+    from edgeage.compiler.graph import input_blob
+
     name, input_hw = input_blob(net)
     array, spec = _spec_from_mean(mean, input_hw)
     manifest = Manifest.classifier(

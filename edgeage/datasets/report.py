@@ -54,7 +54,7 @@ def make_report(
     """
     card = read_toml(data_dir("datasets") / "utkface.toml")
     size = int(options["size"])
-    spec = InputSpec((size, size), (size, size), margin=float(card["crop"]["margin"]))
+    spec = InputSpec((size, size), (size, size), **card["crop"])
     kept = {name: value for name, value in options.items() if name != "workers"}
     return {
         "report": REPORT_VERSION,

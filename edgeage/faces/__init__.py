@@ -1,5 +1,16 @@
 """Finding faces in photographs, and cutting them out as the networks were trained on them."""
 
+from edgeage.faces.crop import FaceSquare, cut_face, face_square, is_face_crop
 from edgeage.faces.detection import Detection, Detector
+from edgeage.faces.opening import DETECTORS, open_detector
 
-__all__ = ["Detection", "Detector"]
+__all__ = [
+    "DETECTORS",
+    "Detection",
+    "Detector",
+    "FaceSquare",
+    "cut_face",
+    "face_square",
+    "is_face_crop",
+    "open_detector",
+]

@@ -27,6 +27,8 @@ class Detection:
         score: how sure the detector is, 0 to 1.
         landmarks: x and y in pixels of five points, left to right as one sees them: the two eyes,
             the tip of the nose, the two corners of the mouth; empty where the detector has none.
+        detector: name of the detector that found it, by which its box is understood: detectors
+            draw boxes of different sizes around the same face.
 
     Raises:
         UsageError: for an empty box, a score outside 0 to 1, numbers that are not finite, or
@@ -39,6 +41,7 @@ class Detection:
     box: tuple[float, float, float, float]
     score: float
     landmarks: tuple[Point, ...] = ()
+    detector: str = ""
 
     def __post_init__(self) -> None:
         left, top, right, bottom = box = tuple(float(edge) for edge in self.box)
@@ -72,6 +75,7 @@ class Detection:
             "box": list(self.box),
             "score": self.score,
             "landmarks": [list(point) for point in self.landmarks],
+            "detector": self.detector,
         }
 
 

@@ -11,7 +11,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
-from edgeage.errors import EdgeageError, ToolchainError
+from edgeage.errors import ToolchainError
 from edgeage.movidius.machine import Machine
 from edgeage.movidius.toolchain import find_toolchain
 from edgeage.movidius.usb import UsbDevice, scan, usb_is_visible
@@ -265,8 +265,13 @@ def _camera_entry(camera: dict[str, str]) -> Device:
 
 
 def _openvino_entry(core: Any, name: str) -> Device:
+    from edgeage.runtime.capabilities import capabilities_of
+
     try:
         title = str(core.get_property(name, "FULL_DEVICE_NAME"))
-    except (RuntimeError, EdgeageError) as error:
+    except (RuntimeError, TypeError) as error:
         title = f"{name} ({str(error).splitlines()[0]})"
-    return Device(title, (name,), details={"openvino": name})
+    found = capabilities_of(core, name)
+    return Device(
+        title, (name,), notes=(found.text(),), details={"openvino": name, **found.to_dict()}
+    )

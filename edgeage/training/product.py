@@ -56,6 +56,7 @@ def write_model(trainer: Trainer, recipe: Recipe, report: Mapping[str, Any]) -> 
         input_hw=transform.output_shape[1:],
         scale=transform.scale,
         margin=report["input"]["margin"],
+        landmarks=report["input"].get("landmarks"),
         mean="none" if mean is None else "image",
         mean_sha256=None if mean is None else mean_sha256(mean),
     )

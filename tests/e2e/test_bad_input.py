@@ -101,7 +101,7 @@ def compiled(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def infer(compiled: Path, cli: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *words: cli("infer", "--models", compiled, *words)
+    return lambda *words: cli("infer", "--detect", "never", "--models", compiled, *words)
 
 
 @pytest.mark.parametrize(("content", "reason"), _BAD_PICTURES.values(), ids=_BAD_PICTURES)

@@ -30,6 +30,20 @@ def test_compiles_two_models_and_says_how_close_they_are(cli, folder, tmp_path):
         assert (tmp_path / "out" / name / "model.json").is_file()
 
 
+def test_a_gpu_that_is_not_here_is_compiled_for_and_proved_on_the_cpu(
+    cli, folder, tmp_path, monkeypatch
+):
+    from edgeage.compiler import compile as compiling
+
+    monkeypatch.setattr(compiling, "available_devices", lambda: ["CPU"])
+    done = cli("compile", folder / "agenet.caffemodel", "--target", "gpu", "-o", tmp_path / "out")
+    assert (done.exit_code, done.stderr) == (0, "")
+    first, measured, half = done.stdout.splitlines()
+    assert "agenet  GPU FP16  largest difference" in first
+    assert measured == "  measured on CPU: no GPU is here"
+    assert half.startswith("  in half precision (simulated): of 24 pictures 0 changed group")
+
+
 def test_json_is_one_document_and_half_precision_the_default(cli, folder, tmp_path):
     done = cli("compile", folder / "agenet.caffemodel", "-o", tmp_path / "out", "--json")
     assert done.exit_code == 0, done.stderr
@@ -65,7 +79,7 @@ BROKEN = {
     "unknown target": (
         ["--target", "CUP"],
         2,
-        "«CUP»; expected CPU or MYRIAD or OAK; did you",
+        "«CUP»; expected CPU or GPU or MYRIAD or NPU or OAK; did you",
     ),
     "target of another issue": (
         ["--target", "NPX"],

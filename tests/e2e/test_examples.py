@@ -5,18 +5,24 @@ from __future__ import annotations
 import csv
 import functools
 import io
+import re
 import runpy
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from skimage.data import astronaut
 
 import edgeage
-from edgeage.testing import FakeBackend
+from edgeage.faces import Detection
+from edgeage.testing import FakeBackend, FakeDetector
+
+_FACE = Detection((10, 20, 40, 50), 0.9)
 
 
 @pytest.fixture
@@ -26,9 +32,10 @@ def examples(repo_root: Path) -> Path:
 
 @pytest.fixture
 def fake_predictor(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let ``from edgeage import Predictor`` give one that needs no models."""
+    """Let ``from edgeage import Predictor`` give one that needs no models and no detector."""
     backend = FakeBackend(age=[0, 0, 0.25, 0.75, 0, 0, 0, 0, 0], gender=[0.125, 0.875])
-    predictor = functools.partial(edgeage.Predictor, backend=backend)
+    detector = FakeDetector(lambda picture: [_FACE] if picture.mean() > 50 else [])
+    predictor = functools.partial(edgeage.Predictor, backend=backend, detector=detector)
     monkeypatch.setattr(edgeage, "Predictor", predictor)
 
 
@@ -80,6 +87,67 @@ def test_predict_folder(
 
 def test_predict_folder_says_what_it_expects(examples: Path) -> None:
     assert run(examples / "predict_folder.py") == 1
+
+
+def test_predict_video(
+    examples: Path, fake_predictor: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = tmp_path / "video.avi"
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"MJPG"), 10, (160, 120))
+    for level in (200, 0, 200):
+        writer.write(np.full((120, 160, 3), level, np.uint8))
+    writer.release()
+    assert run(examples / "predict_video.py", video) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "frame 0: Female 32 at (10, 20)",
+        "frame 1: no face",
+        "frame 2: Female 32 at (10, 20)",
+    ]
+    assert run(examples / "predict_video.py", tmp_path / "none.avi") == 1
+    assert run(examples / "predict_video.py") == 1
+
+
+def test_predict_many(
+    examples: Path, fake_predictor: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(5):
+        shutil.copy(examples / "test_0.png", tmp_path / f"{number}.png")
+    (tmp_path / "5.jpg").write_bytes(b"not a picture")
+    assert run(examples / "predict_many.py", tmp_path) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["     5 Female, 30-39", "     1 unreadable"]
+    assert float(lines[2].removesuffix(" pictures a second")) > 0
+    assert [line.split()[0] for line in lines[3:]] == ["decode", "detect", "align", "age", "gender"]
+    assert run(examples / "predict_many.py") == 1
+
+
+def test_own_detector(
+    examples: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    backend = FakeBackend(age=[0, 0, 0.25, 0.75, 0, 0, 0, 0, 0], gender=[0.125, 0.875])
+    monkeypatch.setattr(edgeage, "Predictor", functools.partial(edgeage.Predictor, backend=backend))
+    cv2.imwrite(str(tmp_path / "portrait.png"), astronaut()[:, :, ::-1])
+    assert run(examples / "own_detector.py", tmp_path / "portrait.png") == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    found = re.fullmatch(r"\((\d+), (\d+), \d+, \d+\) \(0\.\d\d\): Female, 32 years", line)
+    assert found is not None
+    # The portrait's face is at 168 to 278 across and 64 to 174 down.
+    assert 168 < int(found[1]) < 278
+    assert 64 <= int(found[2]) < 174
+
+
+def test_own_detector_with_own_models(
+    examples: Path, compiled_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cv2.imwrite(str(tmp_path / "portrait.png"), astronaut()[:, :, ::-1])
+    assert run(examples / "own_detector.py", tmp_path / "portrait.png", compiled_models) == 0
+    assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_every_example_is_run_here(examples: Path) -> None:
+    text = Path(__file__).read_text(encoding="utf-8")
+    assert [path.name for path in examples.glob("*.py") if f'"{path.name}"' not in text] == []
 
 
 def test_the_test_image_is_what_its_script_makes(examples: Path, tmp_path: Path) -> None:

@@ -98,6 +98,87 @@ def test_only_bad_pictures_need_no_model(cli, tmp_path):
     ]
 
 
+class TestFaces:
+    @pytest.fixture
+    def photo(self, tmp_path):
+        """A photograph with one face, at 168 to 278 across and 64 to 174 down."""
+        from skimage.data import astronaut
+
+        cv2.imwrite(str(tmp_path / "photo.png"), astronaut()[:, :, ::-1])
+        return tmp_path / "photo.png"
+
+    @pytest.fixture
+    def blank(self, tmp_path):
+        cv2.imwrite(str(tmp_path / "blank.png"), np.full((120, 90, 3), 128, np.uint8))
+        return tmp_path / "blank.png"
+
+    @pytest.mark.parametrize("detector", ["mtcnn", "haar"])
+    @pytest.mark.parametrize("detect", ["auto", "always"])
+    def test_are_found_in_a_photograph(self, detect, detector, infer, photo):
+        done = infer(photo, "--json", "--detect", detect, "--detector", detector)
+        (face,) = json.loads(done.stdout)["results"][0]["faces"]
+        left, top, right, bottom = face["box"]
+        assert (done.exit_code, done.stderr) == (0, "")
+        assert 150 < left < 200
+        assert 50 < top < 90
+        assert 240 < right < 290
+        assert 150 < bottom < 200
+        assert face["detected"]
+        assert 0 < face["score"] <= 1
+        assert len(face["landmarks"]) == (5 if detector == "mtcnn" else 0)
+
+    def test_are_not_looked_for_where_every_picture_is_one(self, infer, photo):
+        done = infer(photo, "--json", "--detect", "never")
+        (face,) = json.loads(done.stdout)["results"][0]["faces"]
+        assert (face["box"], face["detected"], face["score"]) == ([0, 0, 512, 512], False, None)
+
+    def test_none_is_said_once_and_marked(self, infer, blank, photo):
+        done = infer(blank, photo)
+        assert done.exit_code == 0
+        assert done.stderr == f"{blank}: no face found, the whole picture taken as the face\n"
+        first, second = done.stdout.splitlines()
+        assert first.startswith("blank.png  age group")
+        assert first.endswith("  whole picture")
+        assert second.startswith("photo.png  age group")
+        assert not second.endswith("whole picture")
+
+    def test_none_is_an_error_where_one_must_be(self, infer, blank, photo):
+        done = infer(blank, photo, "--detect", "always")
+        assert done.exit_code == 1
+        assert done.stderr == f"Error: {blank} shows no face that can be found\n"
+        assert done.stdout.startswith("photo.png  age group")
+
+    def test_a_gender_less_sure_than_wanted_is_unknown(self, infer, photo):
+        done = infer(photo, "--min-confidence", "1")
+        assert re.search(r"years  unknown \(\d+\.\d %\)", done.stdout)
+
+    def test_a_margin_changes_what_the_networks_see(self, infer, photo):
+        ages = [
+            json.loads(infer(photo, "--json", *margin).stdout)["results"][0]["faces"][0]["age"]
+            for margin in ([], ["--margin", "0"], ["--margin", "0.4"])
+        ]
+        assert ages[0] == pytest.approx(ages[1], abs=1e-3)
+        assert ages[2] != pytest.approx(ages[1], abs=1e-3)
+
+    @pytest.mark.parametrize(
+        ("options", "reason"),
+        [
+            (["--detect", "sometimes"], "auto"),
+            (["--detector", "mtcn"], "did you mean «mtcnn»"),
+            (["--margin", "-1"], "margin"),
+            (["--min-confidence", "2"], "min-confidence"),
+            (["--mode", "quick"], "latency"),
+            (["--threads", "0"], "threads"),
+            (["--streams", "0"], "streams"),
+        ],
+        ids=lambda value: "" if isinstance(value, str) else " ".join(value),
+    )
+    def test_a_wrong_option_is_a_wrong_call(self, options, reason, infer, photo):
+        done = infer(photo, *options)
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert reason in done.stderr
+
+
 class TestMean:
     def test_replaces_the_models_own(self, infer, pictures, compiled_models, tmp_path):
         own = np.load(compiled_models / "agenet" / "mean.npy")
@@ -135,9 +216,9 @@ class TestMean:
 @pytest.mark.usefixtures("no_toolchain")
 class TestDevice:
     def test_a_missing_one_says_which_are_here(self, infer, pictures):
-        done = infer("--image", pictures / "a.png", "--device", "TPU")
+        done = infer("--image", pictures / "a.png", "--device", "GPU.9")
         assert (done.exit_code, done.stdout) == (1, "")
-        assert "cannot open device «TPU»" in done.stderr
+        assert "device «GPU.9» is not here" in done.stderr
         assert "devices here: CPU" in done.stderr
 
     def test_a_stick_without_its_tools_says_how_to_get_them(self, infer, pictures):
@@ -204,7 +285,7 @@ class TestFormats:
         assert infer(pictures / "a.png", "--json", "--format", "json").exit_code == 0
 
     def test_a_failed_run_leaves_no_file(self, infer, pictures, tmp_path):
-        done = infer(pictures, "--device", "TPU", "--output", tmp_path / "out.json", "--json")
+        done = infer(pictures, "--device", "GPU.9", "--output", tmp_path / "out.json", "--json")
         assert done.exit_code == 1
         assert not (tmp_path / "out.json").exists()
 

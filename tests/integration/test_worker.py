@@ -172,7 +172,10 @@ def test_every_request_is_answered_once_and_in_order(
         stick, OpenVINOBackend("CPU"), first_retry_s=0.05, longest_retry_s=0.05
     )
     rng, asked, devices, faults = random.Random(5), 0, [], 0
-    with caplog.at_level(logging.WARNING, "edgeage"), Predictor(tools.models, backend=backend) as p:
+    with (
+        caplog.at_level(logging.WARNING, "edgeage"),
+        Predictor(tools.models, detector=None, backend=backend) as p,
+    ):
         while asked < requests:
             if asked // every > faults:
                 assert _until(lambda: p.device == "MYRIAD")

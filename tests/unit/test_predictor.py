@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
@@ -16,14 +18,18 @@ from edgeage.errors import (
     ImageError,
     MeanError,
     ModelError,
+    NoFaceError,
     ParityError,
     UsageError,
 )
+from edgeage.faces import Detection, cut_face
 from edgeage.inputspec import InputSpec
 from edgeage.manifest import Manifest
-from edgeage.testing import FakeBackend, FakeSession
+from edgeage.prediction.steps import NO_FACE
+from edgeage.testing import FakeBackend, FakeDetector, FakeSession
 
 AGE = [0.0, 0.1, 0.2, 0.4, 0.3, 0.0, 0.0, 0.0, 0.0]
+FACE = Detection((20, 20, 40, 40), 0.9)
 
 
 def grey(level: int, hw: tuple[int, int] = (40, 30)) -> np.ndarray:
@@ -55,7 +61,7 @@ class Recording(FakeBackend):
 
 
 def test_a_face_says_all_that_the_networks_say():
-    with Predictor(backend=FakeBackend(age=AGE, gender=[0.25, 0.75])) as predictor:
+    with Predictor(detector=None, backend=FakeBackend(age=AGE, gender=[0.25, 0.75])) as predictor:
         (face,) = predictor.predict(grey(9))
     assert face.box == (0, 0, 30, 40)
     assert face.age == pytest.approx(0.1 * 14.5 + 0.2 * 24.5 + 0.4 * 34.5 + 0.3 * 44.5)
@@ -72,7 +78,7 @@ def test_the_age_uses_the_models_own_group_ages():
     ages = tuple(float(10 * number + 1) for number in range(9))
     output = dataclasses.replace(base.outputs[0], group_ages=ages)
     manifest = dataclasses.replace(base, outputs=(output,))
-    with Predictor([manifest], backend=FakeBackend(age=AGE)) as predictor:
+    with Predictor([manifest], detector=None, backend=FakeBackend(age=AGE)) as predictor:
         assert predictor.predict(grey(0))[0].age == pytest.approx(np.dot(AGE, ages))
 
 
@@ -80,7 +86,7 @@ def test_the_age_uses_the_models_own_group_ages():
 def test_one_network_alone_leaves_the_rest_unknown(task):
     backend = FakeBackend()
     models = [manifest for manifest in backend.models if manifest.task == task]
-    face = Predictor(models, backend=backend).predict(grey(200))[0]
+    face = Predictor(models, detector=None, backend=backend).predict(grey(200))[0]
     assert (face.age is None, face.gender is None) == (task != "age", task != "gender")
     assert (face.age_group is None, face.age_probabilities == ()) == (task != "age",) * 2
 
@@ -91,7 +97,7 @@ def test_a_picture_reaches_the_network_in_bgr_from_a_file_and_an_array(tmp_path)
     picture[:, :, 0] = 200
     cv2.imwrite(str(tmp_path / "blue.png"), picture)
     backend = Recording()
-    predictor = Predictor(backend=backend)
+    predictor = Predictor(detector=None, backend=backend)
     predictor.predict(tmp_path / "blue.png")
     predictor.predict((tmp_path / "blue.png").read_bytes())
     predictor.predict(picture)
@@ -102,7 +108,7 @@ def test_a_picture_reaches_the_network_in_bgr_from_a_file_and_an_array(tmp_path)
 def test_networks_of_the_same_input_share_its_preparation(monkeypatch):
     prepared = []
     prepare = InputSpec.prepare
-    predictor = Predictor(backend=FakeBackend())
+    predictor = Predictor(detector=None, backend=FakeBackend())
     monkeypatch.setattr(InputSpec, "prepare", lambda *a: prepared.append(1) or prepare(*a))
     predictor.predict_batch([grey(level) for level in range(3)])
     assert len(prepared) == 3
@@ -112,7 +118,7 @@ def test_networks_of_different_inputs_get_their_own():
     base = FakeBackend().models
     small = InputSpec(resize_hw=(80, 80), input_hw=(64, 64))
     backend = Recording([base[0], dataclasses.replace(base[1], input=small)])
-    Predictor(backend=backend).predict(grey(1))
+    Predictor(detector=None, backend=backend).predict(grey(1))
     assert backend.seen["fake_age"][0].shape == (1, 3, 227, 227)
     assert backend.seen["fake_gender"][0].shape == (1, 3, 64, 64)
 
@@ -123,7 +129,7 @@ def test_a_batch_comes_back_in_order_with_its_errors(tmp_path):
     good = tmp_path / "good.png"
     cv2.imwrite(str(good), grey(255))
     images = [good, bad, grey(0), b"junk", tmp_path / "none.png", str(good)]
-    with Predictor(backend=FakeBackend()) as predictor:
+    with Predictor(detector=None, backend=FakeBackend()) as predictor:
         results = predictor.predict_batch(images)
     assert [len(result.faces) for result in results] == [1, 0, 1, 0, 0, 1]
     assert [isinstance(result.error, ImageError) for result in results] == [
@@ -140,7 +146,7 @@ def test_a_batch_comes_back_in_order_with_its_errors(tmp_path):
 
 def test_a_long_batch_is_worked_off_a_few_at_a_time():
     backend, taken = FakeBackend(), []
-    with Predictor(backend=backend) as predictor:
+    with Predictor(detector=None, backend=backend) as predictor:
         results = predictor.predict_batch(taken.append(n) or grey(n % 256) for n in range(100))
     assert len(results) == len(taken) == 100
     assert max(backend.batches) <= 32
@@ -148,31 +154,37 @@ def test_a_long_batch_is_worked_off_a_few_at_a_time():
 
 
 def test_an_empty_batch_is_empty():
-    with Predictor(backend=FakeBackend()) as predictor:
+    with Predictor(detector=None, backend=FakeBackend()) as predictor:
         assert predictor.predict_batch([]) == []
 
 
 def test_one_bad_picture_raises_alone():
-    with Predictor(backend=FakeBackend()) as predictor, pytest.raises(ImageError):
+    with Predictor(detector=None, backend=FakeBackend()) as predictor, pytest.raises(ImageError):
         predictor.predict(b"junk")
 
 
 def test_a_failing_device_is_not_a_bad_picture():
     backend = FakeBackend(infer_error=DeviceError("unplugged"))
-    with Predictor(backend=backend) as predictor, pytest.raises(DeviceError, match="unplugged"):
+    with (
+        Predictor(detector=None, backend=backend) as predictor,
+        pytest.raises(DeviceError, match="unplugged"),
+    ):
         predictor.predict_batch([grey(1)])
 
 
 def test_several_threads_share_one_predictor():
     pictures = [grey(level) for level in range(0, 256, 5)]
-    with Predictor(backend=FakeBackend()) as predictor, ThreadPoolExecutor(8) as pool:
+    with (
+        Predictor(detector=None, backend=FakeBackend()) as predictor,
+        ThreadPoolExecutor(8) as pool,
+    ):
         expected = [predictor.predict(picture)[0].age for picture in pictures]
         found = list(pool.map(lambda picture: predictor.predict(picture)[0].age, pictures))
     assert found == expected
 
 
 def test_the_times_of_loading_and_of_answers_are_told_apart():
-    with Predictor(backend=FakeBackend()) as predictor:
+    with Predictor(detector=None, backend=FakeBackend()) as predictor:
         assert predictor.timing.steady_ms is None
         faces = [predictor.predict(grey(level))[0] for level in range(5)]
         timing = predictor.timing
@@ -183,7 +195,7 @@ def test_the_times_of_loading_and_of_answers_are_told_apart():
 
 
 def test_closed_is_closed():
-    predictor = Predictor(backend=FakeBackend())
+    predictor = Predictor(detector=None, backend=FakeBackend())
     predictor.close()
     predictor.close()
     with pytest.raises(UsageError, match="closed"):
@@ -191,52 +203,153 @@ def test_closed_is_closed():
 
 
 class TestDetector:
-    def test_every_box_is_a_face(self):
+    def test_every_detection_is_a_face(self):
         picture = grey(0, (100, 100))
         picture[50:, 50:] = 255
-        boxes = [(0, 0, 40, 40), (60, 60, 100, 100)]
-        with Predictor(backend=FakeBackend(), detector=lambda _: boxes) as predictor:
-            faces = predictor.predict(picture)
-        assert [face.box for face in faces] == boxes
-        assert [face.age_group for face in faces] == [AGE_GROUPS[0], AGE_GROUPS[-1]]
+        points = tuple((65.0 + n, 70.0 + n) for n in range(5))
+        detector = FakeDetector(
+            [Detection((0.4, 0, 40, 39.6), 0.9), Detection((60, 60, 100, 100), 0.8, points)]
+        )
+        with Predictor(backend=FakeBackend(), detector=detector, detect="always") as predictor:
+            first, second = predictor.predict(picture)
+        assert (first.box, second.box) == ((0, 0, 40, 40), (60, 60, 100, 100))
+        assert (first.age_group, second.age_group) == (AGE_GROUPS[0], AGE_GROUPS[-1])
+        assert (first.score, second.score) == (0.9, 0.8)
+        assert (first.landmarks, second.landmarks) == ((), points)
+        assert (first.detected, second.detected) == (True, True)
+        assert json.loads(json.dumps(second.to_dict()))["landmarks"][1] == [66.0, 71.0]
 
-    def test_no_box_is_no_face_and_no_run(self):
+    def test_no_face_is_an_error_of_the_picture_where_one_must_be(self):
         backend = FakeBackend()
-        with Predictor(backend=backend, detector=lambda _: []) as predictor:
-            assert predictor.predict(grey(1)) == []
-        assert backend.batches == []
+        detector = FakeDetector(lambda picture: [FACE] if picture.max() else [])
+        with Predictor(backend=backend, detector=detector, detect="always") as predictor:
+            dark, light = predictor.predict_batch([grey(0, (90, 90)), grey(1, (90, 90))])
+            with pytest.raises(NoFaceError, match="<array> shows no face"):
+                predictor.predict(grey(0))
+        assert (dark.faces, type(dark.error)) == ((), NoFaceError)
+        assert ([face.box for face in light.faces], light.error) == ([(20, 20, 40, 40)], None)
+        assert sum(backend.batches) == 2
 
-    def test_boxes_are_clipped_and_empty_ones_dropped(self):
-        boxes = [(-10, -10, 20, 500), (30, 5, 30, 9), (99, 99, 120, 120)]
-        with Predictor(backend=FakeBackend(), detector=lambda _: boxes) as predictor:
+    def test_no_face_is_the_whole_picture_otherwise_and_that_is_said(self):
+        with Predictor(backend=FakeBackend(), detector=FakeDetector()) as predictor:
+            (result,) = predictor.predict_batch([grey(255)])
+        (face,) = result.faces
+        assert (face.box, face.detected, face.score) == ((0, 0, 30, 40), False, None)
+        assert face.age_group == AGE_GROUPS[-1]
+        assert result.to_dict()["note"] == result.note == NO_FACE
+
+    def test_a_cropped_face_is_taken_whole(self):
+        """Cut once more it would be tighter than anything the networks were trained on."""
+        detector = FakeDetector([Detection((1, 2, 29, 39), 0.7)])
+        with Predictor(backend=FakeBackend(), detector=detector) as predictor:
+            (result,) = predictor.predict_batch([grey(9)])
+        (face,) = result.faces
+        assert (face.box, face.detected, face.score) == ((0, 0, 30, 40), False, 0.7)
+        assert result.note == ""
+
+    @pytest.mark.parametrize("how", [{"detect": "never"}, {"detector": None}], ids=str)
+    def test_is_not_asked_where_every_picture_is_a_face(self, how):
+        detector = FakeDetector([FACE])
+        with Predictor(backend=FakeBackend(), **{"detector": detector, **how}) as predictor:
+            (result,) = predictor.predict_batch([grey(9)])
+        assert (result.faces[0].box, result.faces[0].detected) == ((0, 0, 30, 40), False)
+        assert (result.note, detector.batches) == ("", [])
+
+    def test_boxes_are_clipped_and_those_beyond_the_picture_dropped(self):
+        found = [
+            Detection(box, 0.5) for box in [(-10, -10, 20, 500), (31, 5, 35, 9), (2, 40.2, 9, 50)]
+        ]
+        with Predictor(
+            backend=FakeBackend(), detector=FakeDetector(found), detect="always"
+        ) as predictor:
             faces = predictor.predict(grey(1, (40, 30)))
         assert [face.box for face in faces] == [(0, 0, 20, 40)]
 
     @pytest.mark.parametrize(
         ("margin", "trained", "expected"),
-        [(None, 0.0, 1.0), (None, 0.5, 0.25), (0.5, 0.0, 0.25), (0.0, 0.5, 1.0)],
+        [(None, 0.0, 0.0), (None, 0.5, 0.5), (0.5, 0.0, 0.5), (0.0, 0.5, 0.0)],
         ids=["trained without", "trained with", "more", "less"],
     )
     def test_the_margin_is_the_trained_one_unless_told(self, margin, trained, expected):
-        """A white 20×20 face on black; a margin of a half makes it a quarter of the cut-out."""
-        picture = grey(0, (60, 60))
-        picture[20:40, 20:40] = 255
+        picture = np.random.default_rng(0).integers(0, 256, (60, 60, 3), np.uint8)
         spec = InputSpec(resize_hw=(64, 64), input_hw=(64, 64), margin=trained)
         backend = Recording([dataclasses.replace(FakeBackend().models[0], input=spec)])
-        box = (20, 20, 40, 40)
-        predictor = Predictor(backend=backend, detector=lambda _: [box], margin=margin)
-        assert predictor.predict(picture)[0].box == box
-        assert backend.seen["fake_age"][0].mean() / 255 == pytest.approx(expected, abs=0.02)
+        predictor = Predictor(backend=backend, detector=FakeDetector([FACE]), margin=margin)
+        assert predictor.predict(picture)[0].box == (20, 20, 40, 40)
+        seen = backend.seen["fake_age"][0][0]
+        cuts = [cut_face(picture, FACE, spec, margin=m).transpose(2, 0, 1) for m in (0.0, 0.5)]
+        assert [(seen == cut).all() for cut in cuts] == [expected == 0.0, expected == 0.5]
 
-    def test_an_impossible_margin_is_refused(self):
-        with pytest.raises(UsageError, match="expected a margin of 0 to 10, got -1"):
-            Predictor(backend=FakeBackend(), margin=-1)
+    def test_the_faces_of_several_pictures_share_batches(self, monkeypatch):
+        """The networks' first run lasts until all faces are cut."""
+        backend, cut, all_cut = FakeBackend(), [], threading.Event()
+        prepare, run = InputSpec.prepare, FakeSession.infer
+
+        def counted(spec, face):
+            cut.append(face)
+            if len(cut) == 24:
+                all_cut.set()
+            return prepare(spec, face)
+
+        found = [Detection((20 + n, 20, 40 + n, 40), 0.9) for n in range(3)]
+        with Predictor(backend=backend, detector=FakeDetector(found)) as predictor:
+            monkeypatch.setattr(InputSpec, "prepare", counted)
+            monkeypatch.setattr(FakeSession, "infer", lambda *a: all_cut.wait(30) and run(*a))
+            results = predictor.predict_batch([grey(n, (80, 80)) for n in range(8)])
+        assert [len(result.faces) for result in results] == [3] * 8
+        assert sum(backend.batches) == 2 * 24
+        assert max(backend.batches) > 3
+
+    def test_a_failing_one_is_no_bad_picture_and_what_was_before_it_comes_out(self):
+        detector = FakeDetector([FACE], faults=[None, None, DeviceError("GPU is lost")])
+        with Predictor(backend=FakeBackend(), detector=detector) as predictor:
+            stream = predictor.stream(iter([grey(1, (90, 90))] * 9), ahead=1)
+            assert [len(next(stream).faces) for _ in range(2)] == [1, 1]
+            with pytest.raises(DeviceError, match="GPU is lost"):
+                next(stream)
+
+    def test_an_own_one_is_its_owners_to_close(self):
+        detector = FakeDetector([FACE])
+        with Predictor(backend=FakeBackend(), detector=detector) as predictor:
+            predictor.predict(grey(1, (90, 90)))
+        assert detector.detect([grey(1)]) == [[FACE]]
+
+    @pytest.mark.parametrize(
+        ("options", "reason"),
+        [
+            ({"margin": -1}, "expected a margin of 0 to 10, got -1"),
+            ({"min_confidence": 1.5}, "expected min_confidence of 0 to 1, got 1.5"),
+            ({"detect": "allways"}, "unknown detect «allways»; did you mean «always»"),
+            ({"detector": None, "detect": "always"}, "detect «always» needs a detector"),
+            ({"detector": "mtcn"}, "unknown detector «mtcn»; did you mean «mtcnn»"),
+            ({"mode": "fast"}, "unknown mode «fast»"),
+            ({"threads": 0}, "expected threads of at least 1, got 0"),
+        ],
+        ids=lambda value: "" if isinstance(value, str) else "-".join(value),
+    )
+    def test_a_wrong_call_is_refused_before_any_work(self, options, reason):
+        backend = FakeBackend(load_error=DeviceError("must not be loaded"))
+        with pytest.raises(UsageError, match=reason):
+            Predictor(backend=backend, **options)
+
+
+@pytest.mark.parametrize(
+    ("least", "gender"), [(0.0, "Female"), (0.75, "Female"), (0.76, "unknown")]
+)
+def test_a_gender_less_sure_than_wanted_is_unknown(least, gender):
+    backend = FakeBackend(gender=[0.25, 0.75])
+    with Predictor(detector=None, backend=backend, min_confidence=least) as predictor:
+        (face,) = predictor.predict(grey(1))
+    assert (face.gender, face.gender_probability) == (gender, 0.75)
+    assert face.age_group is not None
 
 
 class TestFallback:
     def test_takes_the_other_device_and_says_so_once(self, caplog):
         missing = FakeBackend(device="STICK", load_error=DeviceError("no stick"))
-        with Predictor(backend=missing, fallback=FakeBackend(device="HERE")) as predictor:
+        with Predictor(
+            detector=None, backend=missing, fallback=FakeBackend(device="HERE")
+        ) as predictor:
             faces = [predictor.predict(grey(1))[0] for _ in range(3)]
         assert {face.device for face in faces} == {predictor.device} == {"HERE"}
         warnings = [r for r in caplog.records if r.levelno == logging.WARNING]
@@ -244,12 +357,12 @@ class TestFallback:
 
     def test_without_one_the_error_comes_out(self):
         with pytest.raises(DeviceError, match="no stick"):
-            Predictor(backend=FakeBackend(load_error=DeviceError("no stick")))
+            Predictor(detector=None, backend=FakeBackend(load_error=DeviceError("no stick")))
 
     def test_another_kind_of_error_is_no_reason_for_it(self):
         broken = FakeBackend(load_error=ParityError("wrong"))
         with pytest.raises(ParityError):
-            Predictor(backend=broken, fallback=FakeBackend())
+            Predictor(detector=None, backend=broken, fallback=FakeBackend())
 
 
 class TestMean:
@@ -258,7 +371,7 @@ class TestMean:
         np.save(tmp_path / "mean.npy", mean)
         for given in (mean, tmp_path / "mean.npy", str(tmp_path / "mean.npy")):
             backend = FakeBackend()
-            Predictor(backend=backend, mean=given).close()
+            Predictor(detector=None, backend=backend, mean=given).close()
             assert len(backend.means) == 2
             np.testing.assert_array_equal(backend.means[0], mean)
 
@@ -273,22 +386,24 @@ class TestMean:
     )
     def test_is_refused_with_the_reason(self, mean, reason):
         with pytest.raises(MeanError) as caught:
-            Predictor(backend=FakeBackend(), mean=mean)
+            Predictor(detector=None, backend=FakeBackend(), mean=mean)
         assert reason in str(caught.value)
 
     def test_is_refused_by_a_network_without_one(self):
         spec = InputSpec(mean="none")
         manifest = dataclasses.replace(FakeBackend().models[0], input=spec)
         with pytest.raises(MeanError, match="trained without a mean"):
-            Predictor([manifest], backend=FakeBackend(), mean=np.zeros((3, 227, 227)))
+            Predictor(
+                [manifest], detector=None, backend=FakeBackend(), mean=np.zeros((3, 227, 227))
+            )
 
 
 class TestModels:
     def test_a_folder_of_several_and_of_one(self, compiled_models):
-        with Predictor(compiled_models, "CPU") as both:
+        with Predictor(compiled_models, "CPU", detector=None) as both:
             assert [manifest.name for manifest in both.models] == ["agenet", "gendernet"]
             face = both.predict(grey(90))[0]
-        with Predictor(str(compiled_models / "agenet"), "CPU") as one:
+        with Predictor(str(compiled_models / "agenet"), "CPU", detector=None) as one:
             alone = one.predict(grey(90))[0]
         assert alone.age == pytest.approx(face.age, abs=1e-4)
         assert alone.gender is None
@@ -297,22 +412,22 @@ class TestModels:
     def test_two_for_one_task_are_refused(self):
         age = FakeBackend().models[0]
         with pytest.raises(ModelError, match="fake_age, fake_age all predict age"):
-            Predictor([age, age], backend=FakeBackend())
+            Predictor([age, age], detector=None, backend=FakeBackend())
 
     @pytest.mark.parametrize("where", ["", "none", "file"])
     def test_no_model_there(self, where, tmp_path):
         (tmp_path / "file").write_text("")
         with pytest.raises(ModelError, match="edgeage compile"):
-            Predictor(tmp_path / where, backend=FakeBackend())
+            Predictor(tmp_path / where, detector=None, backend=FakeBackend())
 
     def test_none_at_all(self):
         with pytest.raises(ModelError, match="expected at least one model, got none"):
-            Predictor([], backend=FakeBackend())
+            Predictor([], detector=None, backend=FakeBackend())
 
     def test_a_damaged_manifest(self, tmp_path):
         (tmp_path / "model.json").write_text("{")
         with pytest.raises(ModelError, match=r"model\.json is not a readable manifest"):
-            Predictor(tmp_path, backend=FakeBackend())
+            Predictor(tmp_path, detector=None, backend=FakeBackend())
 
     def test_a_second_network_that_fails_closes_the_first(self):
         closed = []
@@ -326,5 +441,5 @@ class TestModels:
                 return session
 
         with pytest.raises(DeviceError, match="full"):
-            Predictor(backend=Half())
+            Predictor(detector=None, backend=Half())
         assert closed == ["fake_age"]

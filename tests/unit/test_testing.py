@@ -18,7 +18,7 @@ def picture(level: int) -> np.ndarray:
 
 
 def test_brighter_is_older_and_the_same_is_the_same():
-    with Predictor(backend=FakeBackend()) as predictor:
+    with Predictor(detector=None, backend=FakeBackend()) as predictor:
         ages = [predictor.predict(picture(level))[0].age for level in (0, 60, 120, 180, 255)]
         assert ages == sorted(ages)
         assert len(set(ages)) == 5
@@ -30,7 +30,7 @@ def test_brighter_is_older_and_the_same_is_the_same():
 def test_the_brighter_side_is_the_gender(bright, gender):
     face = picture(20)
     face[:, slice(0, 25) if bright == "left" else slice(25, 50)] = 220
-    with Predictor(backend=FakeBackend()) as predictor:
+    with Predictor(detector=None, backend=FakeBackend()) as predictor:
         assert predictor.predict(face)[0].gender == gender
 
 
@@ -77,7 +77,7 @@ def test_needs_no_openvino():
     program = (
         "import sys, numpy as np; from edgeage import Predictor;"
         "from edgeage.testing import FakeBackend;"
-        "Predictor(backend=FakeBackend()).predict(np.zeros((50, 50, 3), np.uint8));"
+        "Predictor(detector=None, backend=FakeBackend()).predict(np.zeros((50, 50, 3), np.uint8));"
         "sys.exit('openvino' in sys.modules or 'google.protobuf' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

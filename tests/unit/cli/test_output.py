@@ -70,7 +70,7 @@ def test_csv_has_a_row_a_face_and_one_for_a_picture_without() -> None:
         "image": "photos/a.png", "face": "1", "left": "0", "top": "2", "right": "9",
         "bottom": "12", "age": "34.25", "age_group": "30-39", "age_group_probability": "0.82",
         "gender": "Female", "gender_probability": "0.973123", "device": "CPU",
-        "latency_ms": "4.06", "error": "",
+        "latency_ms": "4.06", "score": "", "detected": "False", "error": "",
     }  # fmt: skip
     assert rows[1]["error"] == "it is truncated, copy it"
     assert not any(value for name, value in rows[4].items() if name != "image")

@@ -41,9 +41,29 @@ def test_writes_a_model_that_describes_itself(precision, trained, tmp_path):
         == (trained.manifest.files["caffemodel"]["sha256"])
     )
     assert {"edgeage", "openvino"} <= compiled.tools.keys()
-    assert compiled.parity["pictures"] == 24
+    assert (compiled.parity["device"], compiled.parity["pictures"]) == ("CPU", 24)
     assert compiled.parity["origin"] == "24 variants of test_0.png"
     assert compiled.parity["max_difference"] <= read_profile("CPU", precision).max_difference
+
+
+@pytest.mark.parametrize(
+    ("here", "device"),
+    [(["CPU"], "CPU"), (["CPU", "GPU.0", "GPU.1"], "GPU"), (["CPU", "NPU"], "CPU")],
+)
+def test_proved_on_its_own_device_where_that_is_here(here, device, monkeypatch):
+    monkeypatch.setattr(compile_module, "available_devices", lambda: here)
+    assert compile_module.parity_device("GPU") == device
+
+
+@pytest.mark.parametrize("target", ["GPU", "NPU"])
+def test_without_the_device_the_manifest_says_where_it_was_proved(
+    target, trained, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(compile_module, "available_devices", lambda: ["CPU"])
+    compiled = compile_model(trained, tmp_path, target=target)
+    assert (compiled.target, compiled.parity["device"]) == (target, "CPU")
+    assert compiled.parity["half"]["overflows"] == []
+    assert OpenVINOBackend("CPU").load(compiled).device == "CPU"
 
 
 def test_full_precision_agrees_with_opencv_on_a_full_size_network(tmp_path):

@@ -36,15 +36,25 @@ def test_an_oak_leaves_shaves_to_the_camera():
     assert read_profile("CPU", "FP16").blob is None
 
 
-@pytest.mark.parametrize(("target", "scale"), [("MYRIAD", 16), ("OAK", 16), ("CPU", 1)])
-def test_only_for_a_myriad_x_normalisations_are_scaled(target, scale):
-    assert read_profile(target, "FP16").lrn_scale == scale
+@pytest.mark.parametrize("target", targets())
+def test_what_may_compute_in_half_precision_keeps_squares_within_it(target):
+    assert read_profile(target, "FP16").lrn_scale == 16
+
+
+def test_an_npu_has_no_single_precision_and_says_so():
+    with pytest.raises(UsageError, match="target NPU cannot be in FP32: an NPU computes in half"):
+        read_profile("NPU", "FP32")
+    assert read_profile("GPU", "FP32").options == {"INFERENCE_PRECISION_HINT": "f32"}
 
 
 @pytest.mark.parametrize(
     ("target", "precision", "reason"),
     [
-        ("CPX", "FP32", "unknown target «CPX»; expected CPU or MYRIAD or OAK; did you mean «CPU»?"),
+        (
+            "CPX",
+            "FP32",
+            "unknown target «CPX»; expected CPU or GPU or MYRIAD or NPU or OAK; did you mean «CPU»?",
+        ),
         ("../cpu", "FP32", "unknown target «../cpu»"),
         ("CPU", "INT3", "target CPU has no precision «INT3»; expected FP32 or FP16"),
     ],

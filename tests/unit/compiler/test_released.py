@@ -36,7 +36,7 @@ def test_compiles_both_once(tmp_path, caplog, monkeypatch):
     assert [manifest.name for manifest in first] == ["agenet", "gendernet"]
     assert all(tmp_path / "cache" in manifest.folder.parents for manifest in first)
     assert caplog.text.count("this happens once") == 2
-    monkeypatch.setattr(released, "compile_model", None)
+    monkeypatch.setattr("edgeage.compiler.compile.compile_model", None)
     assert _take() == first
     leftovers = [p for p in (tmp_path / "cache" / "models").iterdir() if p.name.startswith(".")]
     assert leftovers == []

@@ -71,7 +71,7 @@ class TestRequest:
     def test_a_face_says_who_answered_it(self, here):
         stick = FakeBackend(device="STICK", infer_faults=[None, None, None, GONE])
         backend = guarded(stick, here, first_retry_s=60)
-        with Predictor(backend=backend) as predictor:
+        with Predictor(detector=None, backend=backend) as predictor:
             faces = [predictor.predict(GREY)[0] for _ in range(3)]
         # The second face's gender was the stick's end.
         assert [face.device for face in faces] == ["STICK", "STICK, HERE", "HERE"]
@@ -90,7 +90,7 @@ class TestRequest:
     )
     def test_whatever_keeps_the_device_from_opening(self, error, here, caplog):
         stick = FakeBackend(device="STICK", load_error=error)
-        with Predictor(backend=stick, fallback=here) as predictor:
+        with Predictor(detector=None, backend=stick, fallback=here) as predictor:
             faces = [predictor.predict(GREY)[0] for _ in range(3)]
         assert {face.device for face in faces} == {"HERE"}
         warnings = [r for r in caplog.records if r.levelno == logging.WARNING]
@@ -106,13 +106,13 @@ class TestRequest:
 
     def test_a_second_network_that_does_not_load_takes_both(self, here):
         stick = FakeBackend(device="STICK", load_faults=[None, ModelError("corrupt")])
-        with Predictor(backend=stick, fallback=here) as predictor:
+        with Predictor(detector=None, backend=stick, fallback=here) as predictor:
             assert predictor.predict(GREY)[0].device == predictor.device == "HERE"
 
     def test_a_fallback_that_is_not_there_is_found_at_the_start(self):
         broken = FakeBackend(load_error=DeviceNotFoundError("no GPU"))
         with pytest.raises(DeviceNotFoundError, match="no GPU"):
-            Predictor(backend=FakeBackend(), fallback=broken)
+            Predictor(detector=None, backend=FakeBackend(), fallback=broken)
 
     def test_a_fallback_that_fails_too(self, here):
         here.infer_error = DeviceLostError("HERE is gone as well")
@@ -147,7 +147,7 @@ class TestReturn:
             infer_faults=[None, GONE],
             load_faults=[None, None, DeviceNotFoundError("not yet"), None, GONE],
         )
-        with Predictor(backend=guarded(stick, here)) as predictor:
+        with Predictor(detector=None, backend=guarded(stick, here)) as predictor:
             assert predictor.predict(GREY)[0].device == "STICK, HERE"
             assert until(lambda: predictor.predict(GREY)[0].device == "STICK")
         texts = [message for message in caplog.messages if "fake" not in message]
@@ -267,7 +267,7 @@ class TestNoFallback:
         stick = FakeBackend(
             device="MYRIAD", infer_faults=[None, None, GONE], load_faults=[None] * 2
         )
-        with Predictor(backend=guarded(stick)) as predictor:
+        with Predictor(detector=None, backend=guarded(stick)) as predictor:
             assert predictor.predict(GREY)[0].device == "MYRIAD"
             with pytest.raises(DeviceLostError, match="the stick is gone; plug it in"):
                 predictor.predict(GREY)
@@ -275,7 +275,7 @@ class TestNoFallback:
 
     def test_a_stick_is_guarded_without_being_asked(self):
         stick = FakeBackend(device="MYRIAD", infer_faults=[GONE])
-        with Predictor(backend=stick) as predictor:
+        with Predictor(detector=None, backend=stick) as predictor:
             with pytest.raises(DeviceLostError):
                 predictor.predict(GREY)
             # While it is away, at once, with the same reason.
@@ -353,7 +353,7 @@ def test_the_files_are_kept_for_a_stick_that_comes_back(standin, monkeypatch):
 
     monkeypatch.setattr(released, "released_models", models)
     stick = MyriadBackend(python=standin.python)
-    predictor = Predictor(backend=stick, fallback=Numbers(device="CPU"))
+    predictor = Predictor(detector=None, backend=stick, fallback=Numbers(device="CPU"))
     assert predictor.device == "MYRIAD"
     assert left == []
     predictor.close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,7 +12,10 @@ import pytest
 
 from edgeage.errors import DeviceError, EdgeageError, ModelError, UsageError
 from edgeage.manifest import Manifest
+from edgeage.runtime.compiling import NetworkCompiler
 from edgeage.runtime.openvino import BATCH, OpenVINOBackend, available_devices, translated
+from edgeage.runtime.options import RuntimeOptions
+from edgeage.runtime.requests import RequestPool
 
 
 @pytest.fixture(scope="session")
@@ -44,11 +49,69 @@ def test_every_row_names_its_device(session):
     assert session.first_ms > 0
 
 
-def test_whole_batches_run_at_once_and_the_rest_one_by_one(session, monkeypatch):
-    sizes, run = [], session._run
-    monkeypatch.setattr(session, "_run", lambda batch: sizes.append(len(batch)) or run(batch))
-    session.infer(pictures(2 * BATCH + 3))
-    assert sizes == [BATCH, BATCH, 1, 1, 1]
+def sizes_run(session, monkeypatch, batch) -> list[int]:
+    """Run a batch and return how many pictures each run had."""
+    sizes = []
+    run = RequestPool.run
+
+    def spy(self, parts):
+        listed = list(parts)
+        sizes.extend(len(part) for part in listed)
+        return run(self, listed)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RequestPool, "run", spy)
+        session.infer(batch)
+    return sizes
+
+
+def test_few_pictures_run_one_by_one_until_a_whole_batch_comes(session, monkeypatch):
+    assert sizes_run(session, monkeypatch, pictures(3)) == [1, 1, 1]
+    assert sizes_run(session, monkeypatch, pictures(2 * BATCH + 2)) == [6, 6, 6]
+    assert sizes_run(session, monkeypatch, pictures(3)) == [3]
+    assert sizes_run(session, monkeypatch, pictures(1)) == [1]
+
+
+def test_in_throughput_a_batch_is_cut_for_all_streams(manifest, monkeypatch):
+    options = RuntimeOptions("throughput", streams=2, threads=2)
+    session = OpenVINOBackend("CPU", options).load(manifest)
+    assert sizes_run(session, monkeypatch, pictures(2 * BATCH + 2)) == [4, 5, 4, 5]
+    assert sizes_run(session, monkeypatch, pictures(3)) == [1, 2]
+    assert sizes_run(session, monkeypatch, pictures(0)) == []
+    session.close()
+
+
+@pytest.mark.parametrize("mode", ["latency", "throughput"])
+def test_modes_threads_and_streams_change_no_answer(mode, manifest, session):
+    options = RuntimeOptions(mode, threads=1, streams=1)
+    batch = pictures(BATCH + 3)
+    other = OpenVINOBackend("AUTO", options).load(manifest)
+    np.testing.assert_allclose(
+        other.infer(batch).probabilities, session.infer(batch).probabilities, atol=1e-5
+    )
+    other.close()
+
+
+def test_a_device_that_takes_one_size_only(manifest, session, monkeypatch):
+    monkeypatch.setattr(NetworkCompiler, "any_size", False)
+    other = OpenVINOBackend("CPU", RuntimeOptions("throughput")).load(manifest)
+    batch = pictures(BATCH + 2)
+    assert sizes_run(other, monkeypatch, batch) == [BATCH, 1, 1]
+    np.testing.assert_allclose(
+        other.infer(batch).probabilities, session.infer(batch).probabilities, atol=1e-5
+    )
+    other.close()
+
+
+@pytest.mark.parametrize("device", ["AUTO:GPU,CPU", "MULTI:CPU", "HETERO:CPU"])
+def test_lists_of_devices_answer_as_the_cpu_does(device, manifest, session):
+    options = RuntimeOptions("throughput", threads=1)
+    other = OpenVINOBackend(device, options).load(manifest)
+    batch = pictures(BATCH + 1)
+    answer = other.infer(batch)
+    assert answer.devices == ("CPU",) * (BATCH + 1)
+    np.testing.assert_allclose(answer.probabilities, session.infer(batch).probabilities, atol=1e-5)
+    other.close()
 
 
 def test_pictures_that_do_not_lie_in_one_piece(session):
@@ -69,14 +132,39 @@ def test_answers_are_kept_when_the_next_run_comes(session):
     np.testing.assert_array_equal(first, kept)
 
 
-def test_several_threads_get_their_own_answers(session):
+@pytest.mark.parametrize("mode", ["latency", "throughput"])
+@pytest.mark.parametrize("many", [1, 5])
+def test_several_threads_get_their_own_answers(mode, many, manifest):
+    session = OpenVINOBackend("CPU", RuntimeOptions(mode, streams=2)).load(manifest)
     batch = pictures(40)
-    expected = np.concatenate([session.infer(batch[i : i + 1]).probabilities for i in range(40)])
+    chunks = [batch[start : start + many] for start in range(0, 40, many)]
+    expected = [session.infer(chunk).probabilities for chunk in chunks]
     with ThreadPoolExecutor(8) as pool:
-        found = list(
-            pool.map(lambda i: session.infer(batch[i : i + 1]).probabilities[0], range(40))
-        )
-    np.testing.assert_array_equal(found, expected)
+        found = list(pool.map(lambda chunk: session.infer(chunk).probabilities, chunks * 3))
+    for mine, alone in zip(found, expected * 3, strict=True):
+        np.testing.assert_array_equal(mine, alone)
+    session.close()
+
+
+def test_closing_under_the_hands_of_threads_is_told_and_hangs_nobody(manifest):
+    session = OpenVINOBackend("CPU", RuntimeOptions("throughput", streams=2)).load(manifest)
+    told = []
+
+    def work() -> None:
+        try:
+            while True:
+                session.infer(pictures(3))
+        except UsageError as error:
+            told.append(str(error))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.05)
+    session.close()
+    for thread in threads:
+        thread.join(10)
+    assert told == ["this session is closed; load the model again"] * 4
 
 
 def test_another_mean_takes_the_place_of_the_models_own(manifest, session):

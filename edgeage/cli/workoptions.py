@@ -1,0 +1,77 @@
+"""The options of finding faces and of how the device works, for every command that predicts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from edgeage.prediction.finder import DETECT
+from edgeage.runtime.options import MODES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["work_options"]
+
+_Command = TypeVar("_Command", bound="Callable[..., Any]")
+
+_OPTIONS = (
+    click.option(
+        "--detect",
+        type=click.Choice(DETECT),
+        default="auto",
+        show_default=True,
+        help="auto: the whole picture is the face where none is found or it is cut out already; "
+        "always: that is an error; never: every picture is one face, cut out already.",
+    ),
+    click.option(
+        "--detector",
+        default="mtcnn",
+        show_default=True,
+        metavar="NAME|PATH",
+        help="What finds the faces: mtcnn, haar, yunet, dlib, or a detector's network.",
+    ),
+    click.option(
+        "--margin",
+        type=click.FloatRange(0, 10),
+        help="The margin around a found face, as a fraction of it.  [default: as the models were "
+        "trained]",
+    ),
+    click.option(
+        "--min-confidence",
+        type=click.FloatRange(0, 1),
+        default=0.0,
+        metavar="P",
+        help="Call a gender «unknown» whose probability is below P.",
+    ),
+    click.option(
+        "--mode",
+        type=click.Choice(MODES),
+        default="latency",
+        show_default=True,
+        help="One picture as fast as can be, or as many as can be.",
+    ),
+    click.option(
+        "--threads",
+        type=click.IntRange(1),
+        help="Threads of the processor to use.  [default: all]",
+    ),
+    click.option(
+        "--streams",
+        type=click.IntRange(1),
+        help="How many runs of a network go on side by side.  [default: the mode's own number]",
+    ),
+    click.option(
+        "--cache/--no-cache",
+        default=True,
+        help="Keep what the device compiled, so that the next start is quick.  [default: cache]",
+    ),
+)
+
+
+def work_options(command: _Command) -> _Command:
+    """Give a command these options, under the names of :class:`edgeage.Predictor`'s arguments."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command

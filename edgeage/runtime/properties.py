@@ -1,0 +1,79 @@
+"""What OpenVINO is told when it opens a device, from what the user and the model ask for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgeage.runtime.devices import kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from edgeage.runtime.options import RuntimeOptions
+
+__all__ = ["device_properties", "single_is_quicker"]
+
+_CPUINFO = Path("/proc/cpuinfo")
+_LISTS = ("AUTO", "MULTI", "HETERO")
+
+
+def device_properties(
+    device: str, options: RuntimeOptions, own: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the properties a network is compiled with.
+
+    Args:
+        device: the device's name as :func:`edgeage.runtime.devices.device_name` spells it.
+        options: the user's choices.
+        own: the model's (``Manifest.options``), which come before the rest.
+
+    >>> from edgeage.runtime.options import RuntimeOptions
+    >>> device_properties("GPU", RuntimeOptions("throughput", streams=2), {})
+    {'PERFORMANCE_HINT': 'THROUGHPUT', 'NUM_STREAMS': 2}
+    """
+    common = {"PERFORMANCE_HINT": options.mode.upper()}
+    each = {"CPU": _of_cpu(options), "GPU": _of_any(options)}
+    kind = kind_of(device)
+    if kind not in _LISTS:
+        return {**common, **each.get(kind, {}), **own}
+    told = {name: {**chosen, **own} for name, chosen in each.items() if chosen}
+    return {**common, **own, **({"DEVICE_PROPERTIES": told} if told else {})}
+
+
+def _of_any(options: RuntimeOptions) -> dict[str, Any]:
+    return {} if options.streams is None else {"NUM_STREAMS": options.streams}
+
+
+def _of_cpu(options: RuntimeOptions) -> dict[str, Any]:
+    chosen = _of_any(options)
+    if options.threads is not None:
+        chosen["INFERENCE_NUM_THREADS"] = options.threads
+    if single_is_quicker():
+        chosen["INFERENCE_PRECISION_HINT"] = "f32"
+    return chosen
+
+
+def single_is_quicker(cpuinfo: Path = _CPUINFO) -> bool:
+    """Say whether this CPU is slower in bf16, which OpenVINO takes wherever it can, than in f32.
+
+    Intel's AVX-512 does one bf16 dot product in the time of four f32 additions, so that only
+    the matrix unit (AMX) gains from bf16, and a virtual machine may hide that: AgeNet then takes
+    16 ms instead of 9 a picture on one core. AMD's Zen 4 does two at a time and is quicker in
+    bf16. Where the flags cannot be read, OpenVINO decides.
+
+    Args:
+        cpuinfo: Linux's description of the processor.
+    """
+    try:
+        text = cpuinfo.read_text(encoding="utf-8", errors="replace").partition("\n\n")[0]
+    except OSError:
+        return False
+    fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    named = {name.strip(): value.split() for name, value in fields.items()}
+    flags = named.get("flags", [])
+    return (
+        named.get("vendor_id") == ["GenuineIntel"]
+        and "avx512_bf16" in flags
+        and "amx_bf16" not in flags
+    )

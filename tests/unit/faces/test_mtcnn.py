@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeage.errors import UsageError
+from edgeage.faces import open_detector
+from edgeage.faces.mtcnn import smallest_face
+from edgeage.runtime.options import RuntimeOptions
+
+EYES_NOSE_MOUTH = [(204, 101), (246, 103), (224, 129), (201, 140), (245, 142)]
+
+
+@pytest.fixture(scope="module")
+def mtcnn():
+    detector = open_detector("mtcnn", options=RuntimeOptions(cache=False))
+    yield detector
+    detector.close()
+
+
+@pytest.fixture(scope="module")
+def crowd(astronaut):
+    """Six faces of three sizes."""
+    small = [cv2.resize(astronaut, (side, side), interpolation=cv2.INTER_AREA) for side in (256, 200)]
+    picture = np.full((512, 1080, 3), 90, np.uint8)
+    picture[:, :512] = astronaut
+    for column, row, part in ((520, 0, 0), (800, 0, 0), (520, 260, 0), (780, 300, 1)):
+        side = len(small[part])
+        picture[row : row + side, column : column + side] = small[part]
+    return picture
+
+
+def test_the_face_and_its_landmarks(mtcnn, astronaut):
+    (face,) = mtcnn.detect([astronaut])[0]
+    assert face.detector == "mtcnn"
+    assert face.score > 0.95
+    assert face.box == pytest.approx((178, 60, 268, 173), abs=6)
+    for point, expected in zip(face.landmarks, EYES_NOSE_MOUTH, strict=True):
+        assert point == pytest.approx(expected, abs=4)
+
+
+def test_pictures_of_any_size_together_are_as_each_alone(mtcnn, astronaut, crowd):
+    """Batches of the later networks mix the pictures' candidates."""
+    blank = np.zeros((9, 200, 3), np.uint8)
+    pictures = [astronaut, blank, crowd, astronaut[40:220, 100:330], astronaut[:, ::-1]]
+    together = mtcnn.detect(pictures)
+    assert [len(faces) for faces in together] == [1, 0, 5, 1, 1]
+    for picture, faces in zip(pictures, together, strict=True):
+        alone = mtcnn.detect([picture])[0]
+        assert len(alone) == len(faces)
+        for one, other in zip(alone, faces, strict=True):
+            assert one.box == pytest.approx(other.box, abs=0.5)
+
+
+def test_the_surest_come_first(mtcnn, crowd):
+    scores = [face.score for face in mtcnn.detect([crowd])[0]]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_a_face_at_the_edge_is_found(mtcnn, astronaut):
+    (face,) = mtcnn.detect([astronaut[80:, 195:]])[0]
+    assert face.landmarks[1] == pytest.approx((51, 23), abs=5)
+
+
+def test_a_large_picture_is_answered_in_its_pixels(mtcnn, astronaut):
+    large = cv2.resize(astronaut, (2048, 2048), interpolation=cv2.INTER_CUBIC)
+    (face,) = mtcnn.detect([large])[0]
+    assert np.array(face.landmarks) == pytest.approx(np.array(EYES_NOSE_MOUTH) * 4, abs=16)
+
+
+def test_nothing_and_no_pictures(mtcnn):
+    assert mtcnn.detect([]) == []
+    noise = np.random.default_rng(0).integers(0, 256, (150, 200, 3), dtype=np.uint8)
+    assert mtcnn.detect([noise]) == [[]]
+
+
+def test_limits_leave_faces_out(astronaut, crowd):
+    options = RuntimeOptions(cache=False)
+    large = open_detector("mtcnn", options=options, min_size=70)
+    assert len(large.detect([crowd])[0]) == 1
+    sure = open_detector("mtcnn", options=options, min_score=1.0)
+    assert sure.detect([astronaut]) == [[]]
+
+
+def test_many_threads_find_the_same(mtcnn, astronaut):
+    expected = mtcnn.detect([astronaut])
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda _: mtcnn.detect([astronaut]), range(8))) == [expected] * 8
+
+
+def test_a_closed_detector_says_so(astronaut):
+    detector = open_detector("mtcnn", options=RuntimeOptions(cache=False))
+    detector.close()
+    detector.close()
+    with pytest.raises(UsageError, match="this detector is closed"):
+        detector.detect([astronaut])
+
+
+@pytest.mark.parametrize(
+    ("size_hw", "expected"),
+    [((480, 640), 20), ((1080, 1920), 30), ((3000, 4000), 83.33), ((200, 25600), 200)],
+)
+def test_the_smallest_face_grows_with_the_picture(size_hw, expected):
+    assert smallest_face(size_hw) == pytest.approx(expected, abs=0.01)
