@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgeage.cli.progress import ProgressBar
+from edgeage.errors import UsageError
 
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
@@ -72,8 +73,30 @@ class _StopOnSignal:
             signal.signal(number, handler)
 
 
+def _train_joint(
+    data: Path,
+    out: Path,
+    recipe: Path | None,
+    overrides: tuple[str, ...],
+    precision: str | None,
+    *,
+    resume: bool,
+) -> int:
+    from edgeage.training.joint.run import JointOptions, train_joint
+
+    options = JointOptions(data, out, recipe, resume, overrides, bf16=precision == "bf16")
+    with _StopOnSignal() as signals, ProgressBar("train joint", "iter") as bar:
+        manifests = train_joint(options, [_Talk(bar)], lambda: signals.stopped)
+    if manifests is None:
+        click.echo("Interrupted; go on with: edgeage train joint --resume …", err=True)
+        return 130
+    for manifest in manifests:
+        click.echo(f"{manifest.with_suffix('.caffemodel')}")
+    return 0
+
+
 @click.command()
-@click.argument("name", metavar="agenet|gendernet")
+@click.argument("name", metavar="agenet|gendernet|joint")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option(
     "--data", required=True, type=click.Path(path_type=Path), help="A built data set's folder."
@@ -100,6 +123,11 @@ class _StopOnSignal:
     type=click.Path(path_type=Path),
     help="Solver prototxt.  [default: the network's own]",
 )
+@click.option(
+    "--recipe",
+    type=click.Path(path_type=Path),
+    help="joint: the recipe's TOML file.  [default: the released networks' own]",
+)
 @click.option("--max-iter", type=click.IntRange(min=1), help="Iterations.  [default: the solver's]")
 @click.option(
     "--resume",
@@ -124,12 +152,16 @@ def command(
     engine: str | None,
     caffe_python: Path | None,
     solver: Path | None,
+    recipe: Path | None,
     max_iter: int | None,
     resume: bool,
     weights: Path | None,
     precision: str | None,
 ) -> int:
     r"""Train AgeNet or GenderNet on a data set's LMDBs, as its solver prototxt says.
+
+    "joint" trains both together, one trunk with two last layers, as a recipe says; it is how the
+    released networks are made. KEY=VALUE changes a setting of the recipe.
 
     KEY=VALUE changes a solver field (base_lr=0.003, lr_policy=poly), the training data layer
     (batch_size=32, mirror=true) or the augmentation (augment.shift=0.1, augment.zoom=0.1,
@@ -140,6 +172,15 @@ def command(
     from edgeage.training.run import TrainOptions, train
 
     out = out or Path("runs") / name
+    if name == "joint":
+        unused = {"--engine": engine, "--solver": solver, "--weights": weights,
+                  "--caffe-python": caffe_python}  # fmt: skip
+        if given := [option for option, value in unused.items() if value is not None]:
+            raise UsageError(f"{', '.join(given)}: not for joint, which a recipe describes")
+        words = (*overrides, *([f"iterations={max_iter}"] if max_iter else []))
+        return _train_joint(data, out, recipe, words, precision, resume=resume)
+    if recipe is not None:
+        raise UsageError(f"--recipe is for joint; {name} has a solver")
     options = TrainOptions(
         name, data, out, solver, max_iter, resume, weights, precision, overrides, engine,
         caffe_python,

@@ -26,6 +26,10 @@ class Augmentation:
         light: largest change of brightness and contrast, as a fraction.
         erase: largest side of an erased rectangle, as a fraction of the side; half the pictures
             get one, filled with its own mean colour.
+        colour: largest change of each channel's gain, as a fraction; one picture in ten turns
+            grey instead.
+        blur: largest standard deviation of a Gaussian blur, pixels; a third of the pictures.
+        jpeg: largest loss of JPEG quality, 0 to 95; a third of the pictures.
     """
 
     shift: float = 0.0
@@ -33,6 +37,9 @@ class Augmentation:
     rotate: float = 0.0
     light: float = 0.0
     erase: float = 0.0
+    colour: float = 0.0
+    blur: float = 0.0
+    jpeg: float = 0.0
 
     @classmethod
     def from_options(cls, options: Mapping[str, str]) -> Augmentation:
@@ -86,6 +93,26 @@ class Augmentation:
             picture = cv2.LUT(picture, table)
         if self.erase and draws[6] > 0:
             picture = self._erase(picture, (draws[7:] + 1) / 2)
+        # Drawn apart, so that a training without them sees the same pictures as ever.
+        if self.colour or self.blur or self.jpeg:
+            picture = self._degrade(picture, random.uniform(size=8))
+        return picture
+
+    def _degrade(self, picture: np.ndarray, draws: np.ndarray) -> np.ndarray:
+        import cv2
+
+        if self.colour and draws[0] < 0.1:
+            picture = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+        elif self.colour:
+            gains = 1 + self.colour * (2 * draws[1:4] - 1)
+            levels = np.arange(256)[:, None] * gains
+            picture = cv2.LUT(picture, np.clip(levels, 0, 255).astype(np.uint8)[:, None])
+        if self.blur and draws[4] < 1 / 3:
+            picture = cv2.GaussianBlur(picture, (0, 0), max(0.2, self.blur * draws[5]))
+        if self.jpeg and draws[6] < 1 / 3:
+            quality = round(95 - self.jpeg * draws[7])
+            data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+            picture = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
         return picture
 
     def _erase(self, picture: np.ndarray, draws: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgeage.datasets.store import DatumReader
+
+Item = TypeVar("Item")
 
 __all__ = ["Batch", "BatchSource", "prefetch"]
 
@@ -98,15 +100,15 @@ def _interleaved(pixels: np.ndarray) -> np.ndarray:
     return merged
 
 
-def prefetch(batches: Iterator[Batch], depth: int = 3) -> Generator[Batch]:
+def prefetch(batches: Iterator[Item], depth: int = 3) -> Generator[Item]:
     """Yield the same batches, made ``depth`` ahead in a thread of their own.
 
     An error in the thread is raised here; closing the generator ends the thread.
     """
-    ready: queue.Queue[Batch | BaseException | None] = queue.Queue(maxsize=depth)
+    ready: queue.Queue[Item | BaseException | None] = queue.Queue(maxsize=depth)
     stop = threading.Event()
 
-    def put(item: Batch | BaseException | None) -> bool:
+    def put(item: Item | BaseException | None) -> bool:
         while not stop.is_set():
             try:
                 ready.put(item, timeout=0.1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from edgeage.caffe import format_message, mean_sha256, write_mean
 from edgeage.inputspec import InputSpec
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from edgeage.training.engine import Trainer
     from edgeage.training.recipe import Recipe
+    from edgeage.training.transform import Transform
 
-__all__ = ["MEAN_NAME", "NETWORKS", "write_model"]
+__all__ = ["MEAN_NAME", "NETWORKS", "Trained", "write_model"]
 
 NETWORKS = {"agenet": "age", "gendernet": "gender"}
 """Name of each network to the task it is trained for."""
@@ -27,7 +27,43 @@ NETWORKS = {"agenet": "age", "gendernet": "gender"}
 MEAN_NAME = "age_gender_mean.npy"
 
 
-def write_model(trainer: Trainer, recipe: Recipe, report: Mapping[str, Any]) -> Path:
+class Trained(Protocol):
+    """What a finished training says of itself; see :class:`edgeage.training.engine.Trainer`."""
+
+    @property
+    def name(self) -> str:
+        """The network's name."""
+
+    @property
+    def out(self) -> Path:
+        """Folder with the last snapshot, ``NAME_iter_N.caffemodel``."""
+
+    @property
+    def net_param(self) -> Any:
+        """The ``NetParameter`` of both phases."""
+
+    @property
+    def engine(self) -> str:
+        """What trained it."""
+
+    @property
+    def iteration(self) -> int:
+        """How many updates it had."""
+
+    @property
+    def precision_used(self) -> str:
+        """What it computed in."""
+
+    @property
+    def tools(self) -> Mapping[str, str]:
+        """Name and version of what computed."""
+
+    @property
+    def transform(self) -> Transform:
+        """How a test picture becomes the network's input."""
+
+
+def write_model(trainer: Trained, recipe: Recipe, report: Mapping[str, Any]) -> Path:
     """Write ``NAME.caffemodel``, its deploy prototxt, its mean and, last, its manifest.
 
     Args:
@@ -77,7 +113,7 @@ def write_model(trainer: Trainer, recipe: Recipe, report: Mapping[str, Any]) -> 
             "overrides": list(recipe.overrides),
             "started_from": recipe.started_from,
         },
-        tools=trainer.tools,
+        tools=dict(trainer.tools),
     )
     path = out / f"{name}.json"
     manifest.with_files(out, **names).write(path)

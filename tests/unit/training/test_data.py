@@ -111,12 +111,14 @@ def test_the_test_phase_is_never_augmented(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["shift", "zoom", "rotate", "light", "erase"], ids=lambda name: name
+    "name", ["shift", "zoom", "rotate", "light", "erase", "colour", "blur", "jpeg"]
 )
 def test_every_augmentation_changes_the_picture_within_its_range(name):
     picture = np.random.default_rng(0).integers(60, 160, (40, 40, 3), dtype=np.uint8)
     before = picture.copy()
-    augment = Augmentation.from_options({name: "10" if name == "rotate" else "0.2"})
+    augment = Augmentation.from_options(
+        {name: {"rotate": "10", "blur": "2", "jpeg": "70"}.get(name, "0.2")}
+    )
     changed = [augment.apply(picture, np.random.default_rng(seed)) for seed in range(8)]
     assert all(result.shape == picture.shape and result.dtype == np.uint8 for result in changed)
     assert any(not np.array_equal(result, picture) for result in changed)

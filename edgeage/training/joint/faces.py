@@ -1,0 +1,142 @@
+"""The faces of a built data set with both labels, drawn again and again, changed each time."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgeage.datasets.records import SplitRecord, read_records
+from edgeage.datasets.seeds import fraction
+from edgeage.errors import DatasetError
+from edgeage.labels import AGE_GROUPS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from edgeage.datasets.store import DatumReader
+    from edgeage.training.joint.recipe import JointRecipe
+    from edgeage.training.transform import Transform
+
+__all__ = ["FaceBatch", "Faces", "read_faces"]
+
+
+@dataclasses.dataclass(frozen=True)
+class FaceBatch:
+    """Faces as a network sees them.
+
+    Attributes:
+        pixels: float32 (n, height, width, 3), BGR, mean subtracted.
+        ages_years: int64 (n,).
+        genders: int64 (n,), indices into :data:`edgeage.labels.GENDERS`.
+    """
+
+    pixels: np.ndarray
+    ages_years: np.ndarray
+    genders: np.ndarray
+
+
+class Faces:
+    """Some faces of an LMDB.
+
+    Args:
+        reader: the opened LMDB.
+        transform: how a stored picture becomes the network's input.
+        slots: where the faces are in the LMDB.
+        records: their records, in the same order.
+    """
+
+    def __init__(
+        self,
+        reader: DatumReader,
+        transform: Transform,
+        slots: Sequence[int],
+        records: Sequence[SplitRecord],
+    ) -> None:
+        self.reader, self.transform = reader, transform
+        self.slots, self.records = list(slots), list(records)
+        self._drawn_as: JointRecipe | None = None
+        self._odds = np.zeros(0)
+
+    def __len__(self) -> int:
+        return len(self.slots)
+
+    def drawn(self, recipe: JointRecipe, number: int) -> FaceBatch:
+        """Return training batch ``number``: a pure function of the recipe and that number."""
+        random = np.random.default_rng((recipe.seed, number))
+        if self._drawn_as != recipe:
+            self._drawn_as, self._odds = recipe, self._shares(recipe)
+        chosen = random.choice(len(self), recipe.batch_size, p=self._odds)
+        return self._gather(chosen, recipe, random)
+
+    def whole(self, batch_size: int) -> Iterator[FaceBatch]:
+        """Yield every face once, in order and unchanged."""
+        for start in range(0, len(self), batch_size):
+            yield self._gather(np.arange(start, min(start + batch_size, len(self))))
+
+    def _shares(self, recipe: JointRecipe) -> np.ndarray:
+        groups = np.array([item.record.age_group for item in self.records])
+        counts = np.bincount(groups, minlength=len(AGE_GROUPS))
+        weights: np.ndarray = counts[groups] ** -float(recipe.age_balance)
+        for race, factor in recipe.race_weights.items():
+            weights[[item.record.race == race for item in self.records]] *= factor
+        shares: np.ndarray = weights / weights.sum()
+        return shares
+
+    def _gather(
+        self,
+        chosen: np.ndarray,
+        recipe: JointRecipe | None = None,
+        random: np.random.Generator | None = None,
+    ) -> FaceBatch:
+        channels, height, width = self.transform.output_shape
+        pixels = np.empty((len(chosen), height, width, channels), np.float32)
+        still = np.random.default_rng(0)
+        for row, index in enumerate(chosen):
+            stored, _ = self.reader.get(self.slots[index])
+            picture = np.ascontiguousarray(stored.transpose(1, 2, 0))
+            if recipe is not None and random is not None:
+                picture = recipe.augment.apply(picture, random)
+            self.transform(picture, random or still, pixels[row])
+        records = [self.records[index].record for index in chosen]
+        return FaceBatch(
+            pixels,
+            np.array([record.age for record in records], np.int64),
+            np.array([record.gender for record in records], np.int64),
+        )
+
+
+def read_faces(
+    data: Path, reader: DatumReader, train: Transform, test: Transform, recipe: JointRecipe
+) -> tuple[Faces, Faces]:
+    """Divide the training faces of a data set in those to train on and those to validate with.
+
+    Near-duplicates stay on one side. The data set's test faces are in neither.
+
+    Args:
+        data: the data set's folder.
+        reader: its age training LMDB, built without oversampling: one record a face.
+        train: transformation of faces to train on.
+        test: transformation of faces to validate with.
+        recipe: the share to hold back, and the seed.
+
+    Raises:
+        DatasetError: when a record of the LMDB is none of the data set's training faces.
+    """
+    records = {item.record.name: item for item in read_records(data / "records.csv")}
+    sides: dict[bool, tuple[list[int], list[SplitRecord]]] = {True: ([], []), False: ([], [])}
+    for slot in range(len(reader)):
+        name = reader.key(slot).decode("utf-8", "surrogateescape").partition("_")[2]
+        item = records.get(name)
+        if item is None or item.split != "train":
+            raise DatasetError(
+                f"{reader.path}: «{name}» is no training face of {data}; build the data set with "
+                "--no-oversample"
+            )
+        group = name if item.duplicate_group is None else item.duplicate_group
+        held_back = fraction(recipe.seed, "validation", group) < recipe.validation
+        sides[held_back][0].append(slot)
+        sides[held_back][1].append(item)
+    return Faces(reader, train, *sides[False]), Faces(reader, test, *sides[True])

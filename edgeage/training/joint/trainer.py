@@ -1,0 +1,228 @@
+"""The loop of a joint training: AdamW, a cosine, and a running average of the weights."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import math
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from edgeage.errors import TrainingError
+from edgeage.training.data import prefetch
+from edgeage.training.joint.score import JointScore
+from edgeage.training.joint.state import read_state, write_state
+from edgeage.training.joint.targets import age_targets, gender_targets
+from edgeage.training.logs import Reporter, StepReport, TestReport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Sequence
+    from pathlib import Path
+
+    from edgeage.training.joint.faces import FaceBatch, Faces
+    from edgeage.training.joint.network import JointNetwork
+    from edgeage.training.joint.recipe import JointRecipe
+
+__all__ = ["JointTrainer"]
+
+Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+class JointTrainer:
+    """Trains a :class:`JointNetwork`.
+
+    Args:
+        network: what to train.
+        recipe: how.
+        train: faces to train on.
+        validation: faces to watch it with.
+        state: where checkpoints are kept, a ``.npz``.
+        every: iterations between two checkpoints, and between two validations.
+        reporters: told about every step and validation.
+        bf16: compute in bfloat16 where the network allows it.
+    """
+
+    def __init__(
+        self,
+        network: JointNetwork,
+        recipe: JointRecipe,
+        train: Faces,
+        validation: Faces,
+        state: Path,
+        *,
+        every: int = 500,
+        reporters: Sequence[Reporter] = (),
+        bf16: bool = False,
+    ) -> None:
+        self.network, self.recipe, self.bf16 = network, recipe, bf16
+        self._train, self._validation = train, validation
+        self._state, self._every, self.reporters = state, every, reporters
+        blobs = network.parameters
+        decayed = [blob for blob in blobs if blob.ndim > 1]
+        biases = [blob for blob in blobs if blob.ndim <= 1]
+        self._optimizer = torch.optim.AdamW(
+            [
+                {"params": decayed, "weight_decay": recipe.weight_decay},
+                {"params": biases, "weight_decay": 0.0},
+            ],
+            lr=recipe.learning_rate,
+            betas=(0.9, 0.99),
+            fused=True,
+        )
+        self.average = [blob.detach().clone() for blob in blobs]
+        self.iteration = 0
+        self.score: JointScore | None = None
+        self._losses: collections.deque[float] = collections.deque(maxlen=50)
+
+    def learning_rate(self, iteration: int) -> float:
+        """Return the rate of an update, counted from 0."""
+        recipe = self.recipe
+        rise = min(1.0, (iteration + 1) / recipe.warmup)
+        fall = 0.5 * (1 + math.cos(math.pi * iteration / recipe.iterations))
+        return recipe.learning_rate * rise * fall
+
+    def train(self, stop: Callable[[], bool] = lambda: False) -> bool:
+        """Train up to the recipe's iterations; a checkpoint is left when ``stop`` says True.
+
+        Returns:
+            Whether the end was reached.
+        """
+        last = self.recipe.iterations
+        with torch.random.fork_rng(devices=[]), contextlib.closing(self._batches()) as batches:
+            while self.iteration < last and not stop():
+                self._iterate(*next(batches))
+                if self.iteration % self._every == 0 or self.iteration == last:
+                    self.validate()
+                    self.save()
+        if self.iteration % self._every and self.iteration < last:
+            self.save()
+        return self.iteration >= last
+
+    def _batches(self) -> Generator[Batch]:
+        numbers = range(self.iteration, self.recipe.iterations)
+        yield from prefetch(
+            self._tensors(self._train.drawn(self.recipe, number)) for number in numbers
+        )
+
+    def _tensors(self, batch: FaceBatch) -> Batch:
+        ages = age_targets(batch.ages_years, self.recipe.age_spread)
+        genders = gender_targets(batch.genders, self.recipe.gender_smoothing)
+        # (n, height, width, channels) in memory is what torch calls channels-last.
+        pixels = torch.from_numpy(batch.pixels).permute(0, 3, 1, 2)
+        return pixels, torch.from_numpy(ages), torch.from_numpy(genders)
+
+    def _iterate(self, pixels: torch.Tensor, ages: torch.Tensor, genders: torch.Tensor) -> None:
+        started = time.perf_counter()
+        torch.manual_seed((self.recipe.seed << 32) + self.iteration)
+        with self._autocast():
+            age_scores, gender_scores = self.network("TRAIN", pixels)
+        loss = functional.cross_entropy(age_scores.float(), ages)
+        loss = loss + self.recipe.gender_weight * functional.cross_entropy(
+            gender_scores.float(), genders
+        )
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        rate = self._update()
+        self.iteration += 1
+        if not math.isfinite(loss.item()):
+            raise TrainingError(
+                f"the loss became {loss.item()} at iteration {self.iteration}; lower learning_rate"
+            )
+        self._losses.append(loss.item())
+        report = StepReport(
+            iteration=self.iteration,
+            max_iter=self.recipe.iterations,
+            loss=sum(self._losses) / len(self._losses),
+            learning_rate=rate,
+            images_per_second=len(pixels) / (time.perf_counter() - started),
+        )
+        for reporter in self.reporters:
+            reporter.step(report)
+
+    def _update(self) -> float:
+        rate = self.learning_rate(self.iteration)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        torch.nn.utils.clip_grad_norm_(self.network.parameters, self.recipe.clip)
+        self._optimizer.step()
+        # Early weights are forgotten sooner: the average starts as a plain mean.
+        share = max(1 - self.recipe.average, 1 / (self.iteration + 1))
+        with torch.no_grad():
+            torch._foreach_lerp_(self.average, self.network.parameters, share)
+        return rate
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.bf16)
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Let the network compute with the averaged weights inside the block."""
+        blobs = self.network.parameters
+        kept = [blob.detach().clone() for blob in blobs]
+        with torch.no_grad():
+            torch._foreach_copy_(blobs, self.average)
+            try:
+                yield
+            finally:
+                torch._foreach_copy_(blobs, kept)
+
+    def validate(self) -> JointScore:
+        """Score the averaged weights on every validation face and report it."""
+        probabilities: list[tuple[np.ndarray, np.ndarray]] = []
+        with self.averaged(), torch.no_grad(), self._autocast():
+            for batch in self._validation.whole(self.recipe.batch_size):
+                pixels = torch.from_numpy(batch.pixels).permute(0, 3, 1, 2)
+                ages, genders = self.network("TEST", pixels)
+                probabilities.append(
+                    (ages.float().softmax(1).numpy(), genders.float().softmax(1).numpy())
+                )
+        ages, genders = (np.concatenate(part) for part in zip(*probabilities, strict=True))
+        self.score = JointScore.of(self._validation.records, ages, genders)
+        report = TestReport(self.iteration, self.score.loss, self.score.age, self.score.faces)
+        for reporter in self.reporters:
+            reporter.test(report)
+        return self.score
+
+    def save(self) -> None:
+        """Write a checkpoint over the last one."""
+        arrays = {}
+        moments = [self._optimizer.state[blob] for blob in self.network.parameters]
+        for index, (blob, average, moment) in enumerate(
+            zip(self.network.parameters, self.average, moments, strict=True)
+        ):
+            arrays[f"weight_{index}"] = blob.detach().numpy()
+            arrays[f"average_{index}"] = average.numpy()
+            arrays[f"first_{index}"] = moment["exp_avg"].numpy()
+            arrays[f"second_{index}"] = moment["exp_avg_sq"].numpy()
+        write_state(self._state, self.iteration, arrays)
+        for reporter in self.reporters:
+            reporter.snapshot(self._state)
+
+    def resume(self) -> None:
+        """Go on from the checkpoint.
+
+        Raises:
+            TrainingError: when there is none, or it is of another network.
+        """
+        self.iteration, arrays = read_state(self._state)
+        try:
+            with torch.no_grad():
+                for index, blob in enumerate(self.network.parameters):
+                    blob.copy_(torch.from_numpy(arrays[f"weight_{index}"]))
+                    self.average[index].copy_(torch.from_numpy(arrays[f"average_{index}"]))
+                    self._optimizer.state[blob] = {
+                        "step": torch.tensor(float(self.iteration)),
+                        "exp_avg": _laid_out_as(blob, arrays[f"first_{index}"]),
+                        "exp_avg_sq": _laid_out_as(blob, arrays[f"second_{index}"]),
+                    }
+        except (KeyError, RuntimeError) as error:
+            raise TrainingError(f"{self._state} is of another network: {error}") from None
+
+
+def _laid_out_as(blob: torch.Tensor, values: np.ndarray) -> torch.Tensor:
+    """Copy values into a tensor of a blob's strides, which the fused optimizer takes for given."""
+    return torch.empty_like(blob, requires_grad=False).copy_(torch.from_numpy(values))

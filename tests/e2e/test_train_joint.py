@@ -1,0 +1,64 @@
+"""``edgeage train joint`` as a user types it: two models out of one training."""
+
+import json
+
+import numpy as np
+import pytest
+
+from edgeage.caffe import read_weights
+from edgeage.manifest import Manifest
+
+
+@pytest.fixture(scope="module")
+def data(tiny_utkface, tmp_path_factory):
+    from edgeage.cli.main import main
+
+    folder = tmp_path_factory.mktemp("joint") / "data"
+    words = ["dataset", "build", "utkface", str(tiny_utkface.archive), "-o", str(folder)]
+    assert main([*words, "--no-oversample", "--seed", "230"]) == 0
+    return folder
+
+
+def test_it_writes_both_models_and_resumes(data, tmp_path, cli):
+    out = tmp_path / "out"
+    words = ["train", "joint", "--data", data, "-o", out]
+    result = cli(*words, "iterations=2", "batch_size=2", "validation=0.2")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.split() == [str(out / f"{n}.caffemodel") for n in ("agenet", "gendernet")]
+    age, gender = (Manifest.read(out / f"{name}.json") for name in ("agenet", "gendernet"))
+    assert (age.task, gender.task) == ("age", "gender")
+    assert age.input == gender.input
+    ages, genders = (read_weights(manifest.file("caffemodel")) for manifest in (age, gender))
+    np.testing.assert_array_equal(ages["conv1"][0], genders["conv1"][0])
+    assert (ages["fc8"][1].size, genders["fc8"][1].size) == (9, 2)
+    score = json.loads((out / "joint_validation.json").read_text())
+    kept = json.loads((out / "joint_recipe.json").read_text())
+    assert score["faces"] == len(kept["validation_faces"]) > 0
+    assert kept["recipe"]["batch_size"] == 2
+    again = cli(*words)
+    assert (again.exit_code, "--resume" in again.stderr) == (1, True)
+    before = (out / "agenet.caffemodel").read_bytes()
+    assert cli(*words, "--resume").exit_code == 0
+    assert (out / "agenet.caffemodel").read_bytes() == before
+    tested = cli("test", "agenet", "--data", data, "--model", out / "agenet.caffemodel")
+    assert tested.exit_code == 0, tested.stderr
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "reason"),
+    [
+        (["--engine", "caffe"], 2, "--engine: not for joint"),
+        (["speed=3"], 1, "unknown setting «speed»"),
+        (["--resume"], 1, "no training to resume"),
+        (["--resume", "iterations=3"], 2, "its own recipe"),
+        (["--recipe", "none.toml"], 1, "none.toml is missing"),
+    ],
+)
+def test_a_wrong_call_says_so(data, tmp_path, cli, more, code, reason):
+    result = cli("train", "joint", "--data", data, "-o", tmp_path / "out", *more)
+    assert (result.exit_code, reason in result.stderr) == (code, True), result.stderr
+
+
+def test_a_recipe_is_for_joint_alone(data, tmp_path, cli):
+    result = cli("train", "agenet", "--data", data, "-o", tmp_path / "o", "--recipe", "x.toml")
+    assert (result.exit_code, "--recipe is for joint" in result.stderr) == (2, True)
