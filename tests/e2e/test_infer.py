@@ -430,7 +430,8 @@ def test_somebody_elses_network(cli, channel_network, tmp_path):
     (tmp_path / "model.json").write_text(json.dumps(model))
     cv2.imwrite(str(tmp_path / "red.png"), np.full((20, 20, 3), (0, 0, 102), np.uint8))
     for place in (network, tmp_path, tmp_path / "model.json"):
-        done = cli("infer", "--model", place, tmp_path / "red.png", "--save", tmp_path / "drawn")
+        words = ("--detect", "never", "--save", tmp_path / "drawn")
+        done = cli("infer", "--model", place, tmp_path / "red.png", *words)
         assert (done.exit_code, done.stderr) == (0, "")
         assert re.fullmatch(
             r"red\.png  age group 40-49, 4\d\.\d years  Female \(59\.\d %\)  .* CPU\n", done.stdout
