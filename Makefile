@@ -3,6 +3,7 @@
 # make proof   the tests that take minutes: 10,000 faulty requests, 10,000 damaged pictures,
 #              50 steps in both engines
 # make lint    ruff and mypy
+# make reference  docs/reference/ from the docstrings
 # make toolchain  install the Movidius tools (Linux x86-64; needs a Python 3.6 to 3.9)
 # make bench   the measurements in benchmarks/, their results files and the tables made of them;
 #              EDGEAGE_UTKFACE=UTKFace.tar.gz builds the real data set, made-up pictures otherwise
@@ -19,7 +20,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 p
 TESTS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test proof lint toolchain bench clean
+.PHONY: help demo test proof lint reference toolchain bench clean
 
 help:
 	@sed -n 's/^# \(make\)/\1/p' Makefile
@@ -37,6 +38,9 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+reference: $(VENV)/.dev
+	$(BIN)/python docs/make_reference.py
 
 toolchain: $(VENV)/.core
 	$(BIN)/edgeage toolchain install

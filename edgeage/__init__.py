@@ -67,6 +67,7 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+"""The version of edgeage, as in its package metadata."""
 
 _HOMES = {
     "errors": tuple(name for name in __all__ if name.endswith("Error")),

@@ -60,13 +60,21 @@ __all__ = [
 
 
 class EdgeageError(Exception):
-    """Base of every error edgeage raises; its text is one line fit to show a user."""
+    """Base of every error edgeage raises; its text is one line fit to show a user.
+
+    Attributes:
+        exit_code: exit status of the command line on such an error: 1.
+    """
 
     exit_code = 1
 
 
 class UsageError(EdgeageError):
-    """The call itself was wrong: an unknown option, name or combination of them."""
+    """The call itself was wrong: an unknown option, name or combination of them.
+
+    Attributes:
+        exit_code: exit status of the command line on such an error: 2, as for a wrong call.
+    """
 
     exit_code = 2
 
@@ -130,7 +138,8 @@ class DeviceVersionError(DeviceError):
 class ToolchainError(EdgeageError):
     """The Movidius tools are not installed, or one of them failed.
 
-    Attributes:
+    Args:
+        message: one line for the user.
         kind: which of a tool's own errors it was, or an empty string.
     """
 
@@ -145,6 +154,10 @@ class MissingDependencyError(EdgeageError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``'; did you mean «x»?'`` for the closest known word, or an empty string.
+
+    Args:
+        word: what was given.
+        known: what there is.
 
     >>> did_you_mean("agnet", ["agenet", "gendernet"])
     '; did you mean «agenet»?'

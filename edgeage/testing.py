@@ -41,7 +41,8 @@ class FakeBackend:
 
     Attributes:
         batches: how many faces each run had, over all sessions, in order.
-        means: the mean each load was given, None for the model's own, in order.
+        means: the mean each load was given, in order: float32 array of the shape
+            ``manifest.input.mean_shape``, BGR, or None for the model's own.
 
     >>> from edgeage import Predictor
     >>> backend = FakeBackend(age=[0, 0, 0, 1, 0, 0, 0, 0, 0])
@@ -80,7 +81,19 @@ class FakeBackend:
         )
 
     def load(self, manifest: Manifest, *, mean: np.ndarray | None = None) -> FakeSession:
-        """Pretend to load a model; its files are not looked at and ``mean`` changes no answer."""
+        """Pretend to load a model; its files are not looked at and ``mean`` changes no answer.
+
+        Args:
+            manifest: the model's manifest: its task, labels and input count.
+            mean: float32 array of the shape ``manifest.input.mean_shape``, BGR, or None; kept in
+                ``means``.
+
+        Returns:
+            A session that answers what the backend was told to.
+
+        Raises:
+            EdgeageError: the backend's ``load_error`` or the next of its ``load_faults``.
+        """
         if fault := self.load_error or next(self._load_faults, None):
             raise fault
         self.means.append(mean)
@@ -92,7 +105,14 @@ class FakeBackend:
 
 
 class FakeSession:
-    """A network of a :class:`FakeBackend`; see :class:`edgeage.runtime.Session`."""
+    """A network of a :class:`FakeBackend`; see :class:`edgeage.runtime.Session`.
+
+    Args:
+        backend: the backend that made it, which notes what it is asked.
+        manifest: the model's manifest.
+        chosen: float32 array of shape (labels,), the answer for every face; None to derive it
+            from the face.
+    """
 
     def __init__(self, backend: FakeBackend, manifest: Manifest, chosen: np.ndarray | None) -> None:
         self._backend, self._manifest, self._chosen = backend, manifest, chosen
@@ -104,11 +124,17 @@ class FakeSession:
         return self._backend.device
 
     def infer(self, batch: np.ndarray) -> Answer:
-        """Return probabilities of shape (n, labels), float32, all by the backend's device.
+        """Return the chosen probabilities, or those derived from each face.
+
+        Args:
+            batch: uint8 array of shape (n, 3, height, width), BGR, of the manifest's ``input_hw``.
+
+        Returns:
+            float32 probabilities of shape (n, labels), all by the backend's device.
 
         Raises:
             UsageError: for a batch of another shape or dtype, or after :meth:`close`.
-            EdgeageError: the backend's ``infer_error``, if it has one.
+            EdgeageError: the backend's ``infer_error`` or the next of its ``infer_faults``.
         """
         if problem := batch_problem(batch, self._manifest.input.input_hw):
             raise UsageError(problem)

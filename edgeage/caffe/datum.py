@@ -21,6 +21,9 @@ def encode_datum(pixels: np.ndarray, label: int) -> bytes:
     Raises:
         DatasetError: when ``pixels`` is of another dtype or number of axes.
 
+    Source:
+        ``Datum`` in Caffe's ``caffe.proto``; Protocol Buffers' wire format.
+
     >>> encode_datum(np.array([[[7, 8]]], dtype=np.uint8), 3).hex(" ")
     '08 01 10 01 18 02 22 02 07 08 28 03'
     """
@@ -49,6 +52,9 @@ def decode_datum(data: bytes) -> tuple[np.ndarray, int]:
 
     Raises:
         DatasetError: when the bytes are not a Datum of bytes, or its size does not fit.
+
+    Source:
+        ``Datum`` in Caffe's ``caffe.proto``; ``DecodeDatumToCVMatNative`` in its ``util/io.cpp``.
     """
     datum = decode(data, Datum(), source="record", expected="a Caffe Datum", error=DatasetError)
     if datum.encoded:

@@ -30,6 +30,10 @@ def read_mean(path: str | Path) -> np.ndarray:
 
     Raises:
         MeanError: when the file is missing, empty, truncated or neither of the two.
+
+    Source:
+        ``BlobProto`` as Caffe's ``tools/compute_image_mean.cpp`` writes it; NumPy's ``.npy``
+        (NEP 1, versions 1 and 2).
     """
     try:
         data = Path(path).read_bytes()
@@ -47,10 +51,14 @@ def write_mean(path: str | Path, mean: np.ndarray) -> None:
     Args:
         path: ``.npy`` (float32, little end first), or ``.binaryproto`` in the very bytes of
             Caffe's ``compute_image_mean``.
-        mean: array of shape (channels, height, width), BGR.
+        mean: real numbers of shape (channels, height, width), BGR; stored as float32.
 
     Raises:
         MeanError: for another suffix, or an array of more than three axes.
+
+    Source:
+        ``BlobProto`` as Caffe's ``tools/compute_image_mean.cpp`` writes it; NumPy's ``.npy``
+        (NEP 1, version 1).
     """
     path = Path(path)
     if mean.ndim > 3:
@@ -72,6 +80,12 @@ def write_mean(path: str | Path, mean: np.ndarray) -> None:
 def mean_sha256(mean: np.ndarray) -> str:
     """Return the SHA-256 of a mean as little-endian float32 in C order, 64 hexadecimal digits.
 
+    Args:
+        mean: real numbers of any shape; the shape does not go into the hash.
+
+    Source:
+        SHA-256 of FIPS 180-4.
+
     >>> mean_sha256(np.zeros(3))[:8]
     '15ec7bf0'
     """
@@ -91,15 +105,20 @@ def check_mean(
     reversed mean of nearly grey pictures; the second may refuse a BGR mean of bluish ones.
 
     Args:
-        mean: the mean, BGR, in levels of 0–255.
+        mean: real numbers in levels of 0–255, BGR, whose shape is to be ``shape``.
         shape: what the network needs: (3, height, width), or (3,) for one value a channel.
-        reference: the mean the model was trained with, if known; any of both shapes.
+        reference: the mean the model was trained with, if known: real numbers in levels of 0–255,
+            BGR, of either shape.
 
     Returns:
         float32 array of that shape, C order.
 
     Raises:
         MeanError: with the reason.
+
+    Source:
+        Caffe's ``data_transformer.cpp``, which subtracts a mean picture of the stored pictures'
+        shape, or one value a channel.
     """
     mean = _as_float32(mean)
     if mean.shape != tuple(shape):

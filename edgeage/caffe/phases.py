@@ -39,6 +39,9 @@ def filter_net(
     Raises:
         UsageError: for an unknown phase.
         ModelError: when a layer has both kinds of rules.
+
+    Source:
+        ``Net::FilterNet`` and ``Net::StateMeetsRule`` in Caffe's ``net.cpp``.
     """
     if phase not in _PHASES:
         raise UsageError(f"unknown phase «{phase}»; expected TRAIN or TEST" + _near(phase))

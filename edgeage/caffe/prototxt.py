@@ -38,6 +38,9 @@ def read_net(path: str | Path) -> NetParameter:
     Raises:
         ModelError: when the file is missing or is not a valid prototxt; a mistake in the text
             is named as ``file:line:column``.
+
+    Source:
+        ``NetParameter`` in Caffe's ``caffe.proto``; Protocol Buffers' text format.
     """
     return parse_net(_read_text(path), source=str(path))
 
@@ -49,8 +52,15 @@ def parse_net(text: str, *, source: str = "prototxt") -> NetParameter:
         text: either syntax; deprecated ``input`` fields become an ``Input`` layer.
         source: name that stands before line and column in an error.
 
+    Returns:
+        The network in the modern syntax, layers in the text's order, all phases.
+
     Raises:
         ModelError: when the text is not a valid network.
+
+    Source:
+        ``NetParameter`` in Caffe's ``caffe.proto`` and ``UpgradeNetAsNeeded`` in its
+        ``util/upgrade_proto.cpp``; Protocol Buffers' text format.
 
     >>> net = parse_net('layers { name: "relu1" type: RELU bottom: "a" top: "a" }')
     >>> net.layer[0].type
@@ -64,8 +74,17 @@ def read_solver(path: str | Path) -> SolverParameter:
 
     File names inside it (``net``, ``snapshot_prefix``) are left as written.
 
+    Args:
+        path: a text file; the older ``solver_type`` is read too.
+
+    Returns:
+        The solver in the modern syntax.
+
     Raises:
         ModelError: when the file is missing or is not a valid solver.
+
+    Source:
+        ``SolverParameter`` in Caffe's ``caffe.proto``; Protocol Buffers' text format.
     """
     return parse_solver(_read_text(path), source=str(path))
 
@@ -76,8 +95,19 @@ def parse_solver(text: str, *, source: str = "solver") -> SolverParameter:
     The older ``solver_type: SGD`` becomes ``type: "SGD"``, and networks written inside the solver
     are upgraded too.
 
+    Args:
+        text: either syntax.
+        source: name that stands before line and column in an error.
+
+    Returns:
+        The solver in the modern syntax.
+
     Raises:
         ModelError: when the text is not a valid solver.
+
+    Source:
+        ``SolverParameter`` in Caffe's ``caffe.proto`` and ``UpgradeSolverAsNeeded`` in its
+        ``util/upgrade_proto.cpp``; Protocol Buffers' text format.
 
     >>> parse_solver('base_lr: 0.01 solver_type: NESTEROV').type
     'Nesterov'
@@ -89,6 +119,12 @@ def format_message(msg: Message) -> str:
     """Return a network or solver as prototxt text, fields in the order of their numbers.
 
     :func:`parse_net` and :func:`parse_solver` read it back to an equal message.
+
+    Args:
+        msg: a :class:`edgeage.caffe.NetParameter` or :class:`edgeage.caffe.SolverParameter`.
+
+    Source:
+        Protocol Buffers' text format.
 
     >>> print(format_message(parse_net('name: "tiny"')), end="")
     name: "tiny"

@@ -105,13 +105,21 @@ if TYPE_CHECKING:
         """One record of a data set: a picture and its label."""
 
     class LayerParameter(_CaffeMessage):
-        """One layer, ``layer { … }`` in a prototxt."""
+        """One layer, ``layer { … }`` in a prototxt.
+
+        Source:
+            ``message LayerParameter`` in BVLC Caffe 1.0's ``caffe.proto``.
+        """
 
     class LossParameter(_CaffeMessage):
         """How a loss is normalised, and the ``NormalizationMode`` constants."""
 
     class NetParameter(_CaffeMessage):
-        """A network: a prototxt, or with the layers' blobs a caffemodel."""
+        """A network: a prototxt, or with the layers' blobs a caffemodel.
+
+        Source:
+            ``message NetParameter`` in BVLC Caffe 1.0's ``caffe.proto``.
+        """
 
     class NetState(_CaffeMessage):
         """The phase, level and stages a network is built for."""
@@ -123,7 +131,11 @@ if TYPE_CHECKING:
         """A pooling layer's window, and the ``PoolMethod`` constants."""
 
     class SolverParameter(_CaffeMessage):
-        """How a network is trained: a solver prototxt."""
+        """How a network is trained: a solver prototxt.
+
+        Source:
+            ``message SolverParameter`` in BVLC Caffe 1.0's ``caffe.proto``.
+        """
 
     class SolverState(_CaffeMessage):
         """A solver's snapshot: iteration and momentum history."""

@@ -22,9 +22,12 @@ class SolverState:
     Attributes:
         iter: iterations done.
         learned_net: name of the ``.caffemodel`` of the same iteration, as written by the solver.
-        history: float32 arrays, for SGD the momentum buffer of each learnable blob in network
-            order; solvers with more state store their further buffers behind.
+        history: float32 arrays, for SGD the momentum buffer of each learnable blob, of that blob's
+            shape, in network order; solvers with more state store their further buffers behind.
         current_step: steps of the learning-rate policy passed (``step`` and ``multistep``).
+
+    Source:
+        ``message SolverState`` in BVLC Caffe 1.0's ``caffe.proto``.
     """
 
     iter: int
@@ -36,9 +39,18 @@ class SolverState:
 def read_solverstate(path: str | Path) -> SolverState:
     """Read a ``.solverstate``.
 
+    Args:
+        path: the file.
+
+    Returns:
+        What is in it, its arrays writable.
+
     Raises:
         ModelError: when the file is missing, empty, truncated, not a solverstate, or holds a
             blob whose data does not fit its shape.
+
+    Source:
+        ``SGDSolver::RestoreSolverStateFromBinaryProto`` in Caffe's ``sgd_solver.cpp``.
     """
     state = read_message(path, schema.SolverState(), expected="a binary .solverstate")
     if not state.HasField("iter") or state.iter < 0 or not isinstance(state.learned_net, str):
@@ -51,7 +63,15 @@ def read_solverstate(path: str | Path) -> SolverState:
 
 
 def write_solverstate(path: str | Path, state: SolverState) -> None:
-    """Write a ``.solverstate`` that Caffe reads; it appears whole or not at all."""
+    """Write a ``.solverstate`` that Caffe reads; it appears whole or not at all.
+
+    Args:
+        path: the file to write.
+        state: where the training stands.
+
+    Source:
+        ``SGDSolver::SnapshotSolverStateToBinaryProto`` in Caffe's ``sgd_solver.cpp``.
+    """
     message = schema.SolverState(
         iter=state.iter,
         learned_net=state.learned_net,

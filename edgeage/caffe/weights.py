@@ -35,12 +35,16 @@ def read_weights(path: str | Path) -> dict[str, list[np.ndarray]]:
         path: the file.
 
     Returns:
-        Layer name → its blobs, writable float32 arrays, in file order; layers without blobs
-        are left out.
+        Layer name → its blobs, writable float32 arrays of the shapes above, in file order; layers
+        without blobs are left out.
 
     Raises:
         ModelError: when the file is missing, empty, truncated, not a caffemodel, or holds a blob
             whose data does not fit its shape.
+
+    Source:
+        ``NetParameter`` in Caffe's ``caffe.proto``; ``Net::CopyTrainedLayersFrom`` in its
+        ``net.cpp``.
     """
     net = upgrade_net(read_message(path, NetParameter(), expected=_EXPECTED), source=str(path))
     weights = {}
@@ -71,11 +75,14 @@ def write_weights(
     Args:
         path: the file to write.
         net: the network, usually one phase of it (:func:`edgeage.caffe.filter_net`).
-        weights: layer name → blobs with their true shapes; stored as float32.
+        weights: layer name → blobs of real numbers, each of its true shape; stored as float32.
 
     Raises:
         ModelError: when there are weights for a layer the network does not have, or the network
             is too large for the format (2 GB).
+
+    Source:
+        ``Net::ToProto`` in Caffe's ``net.cpp``.
     """
     names = [layer.name for layer in net.layer]
     for name in weights:

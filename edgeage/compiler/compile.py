@@ -65,6 +65,9 @@ def compile_model(
             allows; nothing is written then.
         ToolchainError: when a blob is wanted and the Movidius tools are missing or fail.
         EdgeageError: when the folder is not empty and not ``overwrite``.
+
+    Source:
+        OpenVINO's IR of version 10, which every OpenVINO since 2020.4 reads.
     """
     profile = chosen_profile(target, precision, shaves=shaves, cmx_slices=cmx_slices, hw=hw)
     toolchain = None if profile.blob is None else find_toolchain()

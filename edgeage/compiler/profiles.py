@@ -31,6 +31,9 @@ class Profile:
             it squares it; a power of two, 1 for not at all.
         options: what the runtime is told when it opens the device, in its own words.
         blob: how the blob for a Myriad X is compiled; None for a target without one.
+
+    Raises:
+        ValueError: for a tolerance outside 0 to 1, or an ``lrn_scale`` that is no power of two.
     """
 
     target: str
@@ -64,6 +67,9 @@ def read_profile(target: str, precision: str, folder: Path | None = None) -> Pro
         target: for example ``"CPU"``, in any case.
         precision: for example ``"FP16"``, in any case.
         folder: where the profiles are; the package's own when None.
+
+    Returns:
+        How to compile for that target in that precision.
 
     Raises:
         UsageError: for a target or precision without a profile, with those there are, and for a

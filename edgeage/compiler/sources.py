@@ -54,6 +54,9 @@ def find_model(
         mean: ``.npy`` or ``.binaryproto``, likewise.
         task: ``"age"`` or ``"gender"``, where there is no manifest.
 
+    Returns:
+        The network, its files checked against their hashes where a manifest has them.
+
     Raises:
         UsageError: for an unknown name, or when something that no manifest says is not given.
         ModelError: when a file is missing, changed or corrupt.

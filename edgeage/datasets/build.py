@@ -46,6 +46,10 @@ class BuildOptions:
         seed: decides the split, the order, the copies and their noise.
         size: side in pixels of the stored pictures.
         workers: number of threads; does not change the result.
+
+    Raises:
+        UsageError: for an unknown race, or a number out of range.
+        DatasetError: when ``test_from`` is no list of faces.
     """
 
     races: tuple[str, ...] = RACES
@@ -103,6 +107,11 @@ def build_utkface(
             is being written by another process, or the disk is full.
         EdgeageError: when ``output`` is not empty and not to be overwritten.
         MissingDependencyError: without the packages of ``edgeage[data]``.
+
+    Source:
+        UTKFace: Zhang, Song and Qi, «Age Progression/Regression by Conditional Adversarial
+        Autoencoder», CVPR 2017. LMDBs as of Caffe's ``tools/convert_imageset.cpp``, the mean as of
+        its ``tools/compute_image_mean.cpp``.
     """
     options = options or BuildOptions()
     source, output = Path(source), Path(output).resolve()

@@ -47,6 +47,9 @@ def compute_mean(reader: DatumReader) -> np.ndarray:
 
     Raises:
         DatasetError: when a picture is damaged or of another size than the first.
+
+    Source:
+        Caffe's ``tools/compute_image_mean.cpp``.
     """
     total = MeanSum(reader.shape)
     for index in range(len(reader)):

@@ -46,7 +46,14 @@ class FaceRecord:
         return age_group_index(self.age)
 
     def label(self, task: str) -> int:
-        """Return the class for ``"age"`` or ``"gender"``.
+        """Return the class of one of the two tasks.
+
+        Args:
+            task: ``"age"`` or ``"gender"``.
+
+        Returns:
+            For age the index into :data:`edgeage.labels.AGE_GROUPS`, for gender into
+            :data:`edgeage.labels.GENDERS`.
 
         >>> FaceRecord("a.jpg", age=34, gender=1, race="asian").label("age")
         3
@@ -89,6 +96,12 @@ def _row(item: SplitRecord) -> tuple[str | int, ...]:
 
 def read_records(path: Path) -> list[SplitRecord]:
     """Read a list that :func:`write_records` wrote.
+
+    Args:
+        path: a data set's ``records.csv``.
+
+    Returns:
+        The faces in the file's order.
 
     Raises:
         DatasetError: when it is missing, has other columns, or a row makes no sense.

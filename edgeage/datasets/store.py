@@ -38,8 +38,14 @@ class DatumWriter:
     Args:
         path: the LMDB's folder, which must not exist or be empty.
 
+    Attributes:
+        count: how many records it holds so far.
+
     Raises:
         DatasetError: when it cannot be written, for example because the disk is full.
+
+    Source:
+        LMDBs as Caffe's ``tools/convert_imageset.cpp`` writes them.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -74,7 +80,15 @@ class DatumWriter:
         self.put_bytes(name, encode_datum(pixels, label))
 
     def put_bytes(self, name: str, value: bytes) -> None:
-        """Append an encoded ``Datum`` under the next key; otherwise as :meth:`put`."""
+        """Append an encoded ``Datum`` under the next key.
+
+        Args:
+            name: goes into the key behind the record's number.
+            value: what :func:`edgeage.caffe.encode_datum` returned.
+
+        Raises:
+            DatasetError: when it cannot be written.
+        """
         key = datum_key(self.count, name)
         for part in (key, value):
             self._digest.update(len(part).to_bytes(8, "little"))
@@ -148,6 +162,9 @@ class DatumReader:
 
     Attributes:
         shape: (3, height, width) of its first picture.
+
+    Source:
+        LMDBs as Caffe's ``Data`` layer reads them (``util/db_lmdb.cpp``).
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -198,6 +215,9 @@ class DatumReader:
 
     def key(self, index: int) -> bytes:
         """Return a record's key.
+
+        Args:
+            index: 0 to ``len(reader) - 1``, in the order of the keys.
 
         Raises:
             IndexError: when there is no such record.

@@ -59,13 +59,25 @@ class Reporter(Protocol):
     """Something that is told what a training does."""
 
     def step(self, report: StepReport) -> None:
-        """Take one iteration's figures."""
+        """Take one iteration's figures.
+
+        Args:
+            report: the iteration.
+        """
 
     def test(self, report: TestReport) -> None:
-        """Take one test's figures."""
+        """Take one test's figures.
+
+        Args:
+            report: the test.
+        """
 
     def snapshot(self, path: Path) -> None:
-        """Take the path of a snapshot that was written."""
+        """Take the path of a snapshot that was written.
+
+        Args:
+            path: its ``.solverstate``.
+        """
 
 
 _COLUMNS = ("iteration", "phase", "loss", "accuracy", "learning_rate", "images_per_second")
@@ -79,6 +91,12 @@ class TrainingLog:
         name: the network's name.
         iteration: where the training starts or resumes; rows of later iterations, left by a run
             that was cut off, are dropped.
+
+    Attributes:
+        path: the CSV.
+
+    Raises:
+        TrainingError: when the CSV there is no training's log.
     """
 
     def __init__(self, folder: Path, name: str, iteration: int) -> None:
@@ -107,7 +125,11 @@ class TrainingLog:
         self._board.close()
 
     def step(self, report: StepReport) -> None:
-        """Write one iteration's figures."""
+        """Write one iteration's figures.
+
+        Args:
+            report: the iteration.
+        """
         self._row(
             iteration=report.iteration,
             phase="train",
@@ -119,7 +141,11 @@ class TrainingLog:
             self._board.scalar(f"train/{name}", getattr(report, name), report.iteration)
 
     def test(self, report: TestReport) -> None:
-        """Write one test's figures."""
+        """Write one test's figures.
+
+        Args:
+            report: the test.
+        """
         self._row(
             iteration=report.iteration,
             phase="test",
@@ -130,7 +156,11 @@ class TrainingLog:
             self._board.scalar(f"test/{name}", getattr(report, name), report.iteration)
 
     def snapshot(self, path: Path) -> None:
-        """Bring everything on disk up to the snapshot."""
+        """Bring everything on disk up to the snapshot.
+
+        Args:
+            path: its ``.solverstate``, which the log does not need.
+        """
         del path
         self._stream.flush()
         self._board.flush()

@@ -41,6 +41,9 @@ class TrainOptions:
         engine: ``torch`` or ``caffe``; None for ``torch``, or the resumed training's.
         caffe_python: for ``caffe``, an interpreter that can ``import caffe``; None takes the
             Movidius toolchain's.
+
+    Raises:
+        UsageError: for an unknown network or engine, or ``resume`` together with ``weights``.
     """
 
     name: str
@@ -89,9 +92,15 @@ def train(
         The manifest's path, or None when ``stop`` ended it before ``max_iter``.
 
     Raises:
+        UsageError: for ``caffe_python`` without the engine ``caffe``, or an unknown override.
         TrainingError: when ``out`` holds another training, or there is nothing to resume.
         DatasetError: when ``data`` is no finished data set.
         ModelError: for a prototxt or weights that cannot be used.
+
+    Source:
+        ``Solver::Solve`` in Caffe's ``solver.cpp`` and ``SGDSolver`` in its ``sgd_solver.cpp``.
+        AgeNet and GenderNet: Levi and Hassner, «Age and Gender Classification using Convolutional
+        Neural Networks», CVPR Workshops 2015.
     """
     state = _starting_point(options)
     report = read_report(options.data)
