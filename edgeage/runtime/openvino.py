@@ -169,7 +169,7 @@ class OpenVINOSession:
         """
         self._pool(self._smallest)
         started = time.perf_counter()
-        outputs = self._run(self._pool(self._smallest), iter([self._empty_picture()]))[0]
+        outputs = self._run(self._pool(self._smallest), [self._empty_picture()])[0]
         self._nothing = [values[:0] for values in outputs]
         self.first_ms = (time.perf_counter() - started) * 1000
         self._compiler.give_back()
@@ -191,7 +191,7 @@ class OpenVINOSession:
         parts, done = [self._nothing], 0
         for size, sizes in self._plan(len(batch)):
             stops = list(itertools.accumulate(sizes, initial=done))
-            pieces = (batch[start:stop] for start, stop in itertools.pairwise(stops))
+            pieces = [batch[start:stop] for start, stop in itertools.pairwise(stops)]
             parts += self._run(self._pool(size), pieces)
             done = stops[-1]
         names = [output.name for output in self._manifest.outputs]
@@ -220,7 +220,7 @@ class OpenVINOSession:
     def _is_batch(self, count: int) -> bool:
         return count >= self._largest or (count > 1 and self._largest in self._pools)
 
-    def _run(self, pool: RequestPool, parts: Iterator[np.ndarray]) -> list[list[np.ndarray]]:
+    def _run(self, pool: RequestPool, parts: list[np.ndarray]) -> list[list[np.ndarray]]:
         with translated(f"run {self._manifest.name} on {self.device}"):
             rows = pool.run(parts)
             if self._compiler.may_move and pool.compiled is not None:

@@ -57,10 +57,10 @@ def _of_cpu(options: RuntimeOptions) -> dict[str, Any]:
 def single_is_quicker(cpuinfo: Path = _CPUINFO) -> bool:
     """Say whether this CPU is slower in bf16, which OpenVINO takes wherever it can, than in f32.
 
-    Intel's AVX-512 does one bf16 dot product in the time of four f32 additions, so that only
-    the matrix unit (AMX) gains from bf16, and a virtual machine may hide that: AgeNet then takes
-    16 ms instead of 9 a picture on one core. AMD's Zen 4 does two at a time and is quicker in
-    bf16. Where the flags cannot be read, OpenVINO decides.
+    On Intel's it is the matrix unit (AMX) that is quick in bf16, and a virtual machine may hide
+    it: a Xeon without takes 16 ms instead of 9 for AgeNet, a picture of a batch on one core. With
+    AMX it takes half of f32's time, and so does AMD's Zen 4 without. Where the flags cannot be
+    read, OpenVINO decides.
 
     Args:
         cpuinfo: Linux's description of the processor.

@@ -12,7 +12,7 @@ import numpy as np
 from edgeage.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 __all__ = ["RequestPool", "even_sizes"]
 
@@ -38,8 +38,10 @@ class RequestPool:
         self._free: list[Any] = []
         self._changed = threading.Condition()
 
-    def run(self, parts: Iterable[np.ndarray]) -> list[list[np.ndarray]]:
+    def run(self, parts: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
         """Run the network on each part of a batch, side by side as far as requests go.
+
+        What has nothing to run beside runs in the calling thread, which saves handing it over.
 
         Args:
             parts: uint8 arrays of shape (n, 3, height, width).
@@ -51,6 +53,8 @@ class RequestPool:
             UsageError: after :meth:`close`.
             RuntimeError: OpenVINO's, when the device fails.
         """
+        if self.limit == 1 or len(parts) == 1:
+            return [self._alone(part) for part in parts]
         answers: list[list[np.ndarray]] = []
         flying: deque[tuple[Any, np.ndarray]] = deque()
         try:
@@ -76,14 +80,23 @@ class RequestPool:
             self._free.clear()
             self._changed.notify_all()
 
+    def _alone(self, part: np.ndarray) -> list[np.ndarray]:
+        request = self._take(wait=True)
+        assert request is not None
+        try:
+            request.infer([np.ascontiguousarray(part)], share_inputs=True)
+            return _outputs(request, len(part))
+        finally:
+            self._give(request)
+
     def _landed(self, flying: deque[tuple[Any, np.ndarray]]) -> list[np.ndarray]:
-        """Wait for the first one under way, and copy its answer out before it is used again."""
+        """Wait for the first one under way."""
         request, part = flying[0]
         request.wait()
-        outputs = [np.array(tensor.data, np.float32) for tensor in request.output_tensors]
+        outputs = _outputs(request, len(part))
         flying.popleft()
         self._give(request)
-        return [values.reshape(len(part), -1) for values in outputs]
+        return outputs
 
     def _take(self, *, wait: bool) -> Any | None:
         with self._changed:
@@ -104,6 +117,12 @@ class RequestPool:
             if self.compiled is not None:
                 self._free.append(request)
                 self._changed.notify()
+
+
+def _outputs(request: Any, count: int) -> list[np.ndarray]:
+    """Copy an answer out of a request, which the next run will overwrite."""
+    copies = [np.array(tensor.data, np.float32) for tensor in request.output_tensors]
+    return [values.reshape(count, -1) for values in copies]
 
 
 def even_sizes(count: int, most: int, lanes: int) -> list[int]:

@@ -53,7 +53,7 @@ def test_an_npu_has_no_single_precision_and_says_so():
         (
             "CPX",
             "FP32",
-            "unknown target «CPX»; expected CPU or GPU or MYRIAD or NPU or OAK; did you mean «CPU»?",
+            "«CPX»; expected CPU or GPU or MYRIAD or NPU or OAK; did you mean «CPU»?",
         ),
         ("../cpu", "FP32", "unknown target «../cpu»"),
         ("CPU", "INT3", "target CPU has no precision «INT3»; expected FP32 or FP16"),

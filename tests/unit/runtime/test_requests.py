@@ -1,4 +1,4 @@
-"""Requests shared by threads: order, copies, failures, and no two threads that wait for each other."""
+"""Requests shared by threads: order, copies, failures, and nobody who waits for ever."""
 
 from __future__ import annotations
 
@@ -28,6 +28,11 @@ class Request:
             self.device.flying += 1
             self.device.most = max(self.device.most, self.device.flying)
 
+    def infer(self, inputs, share_inputs):
+        self.start_async(inputs, share_inputs)
+        self.device.alone += 1
+        self.wait()
+
     def wait(self):
         with self.device.lock:
             self.device.flying -= self.flies
@@ -44,7 +49,7 @@ class Request:
 
 
 class Device:
-    made = flying = most = 0
+    made = flying = most = alone = 0
 
     def __init__(self):
         self.lock, self.answer = threading.Lock(), np.empty((8, 2), np.float16)
@@ -63,10 +68,26 @@ def parts(*numbers: int) -> list[np.ndarray]:
 
 
 def test_answers_come_in_order_and_are_copies(device):
-    answers = RequestPool(device, 3).run(iter(parts(*range(10))))
+    answers = RequestPool(device, 3).run(parts(*range(10)))
     assert [outputs[0].tolist() for outputs in answers] == [[[n, 0]] for n in range(10)]
     assert answers[0][0].dtype == np.float32
     assert (device.made, device.most, device.flying) == (3, 3, 0)
+
+
+@pytest.mark.parametrize(("limit", "count", "alone"), [(1, 3, 3), (3, 1, 1), (3, 2, 0)])
+def test_what_runs_alone_runs_in_its_own_thread(limit, count, alone, device):
+    answers = RequestPool(device, limit).run(parts(*range(count)))
+    assert [outputs[0].tolist() for outputs in answers] == [[[n, 0]] for n in range(count)]
+    assert device.alone == alone
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_a_failure_alone_leaves_the_request_free_again(limit, device):
+    pool = RequestPool(device, limit)
+    with pytest.raises(RuntimeError, match="it broke"):
+        pool.run(parts(255))
+    assert pool.run(parts(4))[0][0][0, 0] == 4
+    assert device.made == 1
 
 
 def test_nothing_is_nothing(device):
