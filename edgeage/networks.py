@@ -76,28 +76,28 @@ class NetworkSet:
         mean: str | Path | np.ndarray | None = None,
     ) -> None:
         self.manifests = list(manifests)
-        self._sessions: list[Session] = []
+        self._loaded: list[tuple[list[Manifest], Session]] = []
         started = time.perf_counter()
         with contextlib.ExitStack() as stack:
             for manifest in self.manifests:
                 # Loads what preparing a picture needs now, not within the first one's time.
                 manifest.input.prepare(np.zeros((8, 8, 3), np.uint8))
-                own = None if mean is None else _stand_in(mean, manifest)
-                self._sessions.append(backend.load(manifest, mean=own))
-                stack.callback(self._sessions[-1].close)
+            for group, session in _load(self.manifests, backend, mean):
+                self._loaded.append((group, session))
+                stack.callback(session.close)
             self._stack = stack.pop_all()
         self.load_ms = (time.perf_counter() - started) * 1000
 
     @property
     def first_ms(self) -> float | None:
         """Milliseconds of the first run of all networks on an empty picture, if that was made."""
-        times = [getattr(session, "first_ms", None) for session in self._sessions]
+        times = [getattr(session, "first_ms", None) for _, session in self._loaded]
         return None if None in times else sum(filter(None, times))
 
     @property
     def device(self) -> str:
         """Name of the device, or of both when the networks are on different ones."""
-        return ", ".join(dict.fromkeys(session.device for session in self._sessions))
+        return ", ".join(dict.fromkeys(session.device for _, session in self._loaded))
 
     @property
     def inputs(self) -> list[InputSpec]:
@@ -121,10 +121,14 @@ class NetworkSet:
             DeviceError: when the device fails.
         """
         answers: dict[str, Answer] = {}
-        for manifest, session in zip(self.manifests, self._sessions, strict=True):
-            batch = batches[manifest.input]
-            with clock.measure("+".join(manifest.tasks), len(batch)):
-                answers |= dict.fromkeys(manifest.tasks, session.infer(batch))
+        for manifests, session in self._loaded:
+            batch = batches[manifests[0].input]
+            tasks = [task for manifest in manifests for task in manifest.tasks]
+            with clock.measure("+".join(tasks), len(batch)):
+                answer = session.infer(batch)
+            for manifest in manifests:
+                own = answer if len(manifests) == 1 else _separated(answer, manifest)
+                answers |= dict.fromkeys(manifest.tasks, own)
         return answers
 
     def keep(self, resource: contextlib.AbstractContextManager[object]) -> None:
@@ -162,6 +166,27 @@ def load_networks(
         networks = NetworkSet(manifests, backend, mean)
         networks.keep(stack.pop_all())
         return networks
+
+
+def _load(
+    manifests: Sequence[Manifest], backend: Backend, mean: str | Path | np.ndarray | None
+) -> Iterator[tuple[list[Manifest], Session]]:
+    """Load networks, two that begin with the same layers as one where the backend can do that."""
+    means = [None if mean is None else _stand_in(mean, manifest) for manifest in manifests]
+    join = getattr(backend, "load_joined", None)
+    if join is not None and len(manifests) == 2:
+        session = join(manifests, mean=means[0])
+        if session is not None:
+            yield list(manifests), session
+            return
+    for manifest, own in zip(manifests, means, strict=True):
+        yield [manifest], backend.load(manifest, mean=own)
+
+
+def _separated(answer: Answer, manifest: Manifest) -> Answer:
+    from edgeage.runtime.sharing import separated
+
+    return separated(answer, manifest)
 
 
 def _released(backend: Backend) -> contextlib.AbstractContextManager[list[Manifest]]:

@@ -17,9 +17,10 @@ from edgeage.runtime.backend import Answer, batch_problem
 from edgeage.runtime.compiling import NetworkCompiler, Source
 from edgeage.runtime.options import RuntimeOptions
 from edgeage.runtime.requests import RequestPool, even_sizes
+from edgeage.runtime.sharing import joined_manifest, joined_model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from edgeage.manifest import Manifest
 
@@ -95,12 +96,52 @@ class OpenVINOBackend:
             DeviceError: when it refuses the network.
         """
         source, largest = self._source(manifest, mean)
+        return self._open(source, manifest, largest)
+
+    def _open(self, source: Source, manifest: Manifest, largest: int) -> OpenVINOSession:
         with translated(f"open device «{self.device}» for {manifest.name}", hint=_here):
             compiler = NetworkCompiler(self._core, self.device, source, self._options)
         several = self._options.mode == "throughput"
         session = OpenVINOSession(compiler, manifest, self.device, largest, several=several)
         session.open()
         return session
+
+    def load_joined(
+        self, manifests: Sequence[Manifest], *, mean: np.ndarray | None = None
+    ) -> OpenVINOSession | None:
+        """Load two networks as one that computes what they have in common once.
+
+        Args:
+            manifests: two of edgeage's own networks.
+            mean: as for :meth:`load`.
+
+        Returns:
+            A session of :func:`edgeage.runtime.sharing.joined_manifest`; None where the networks
+            do not begin alike or are to be run differently.
+
+        Raises:
+            ModelError: when a file is missing, changed or no network.
+            DeviceError: when the device is not there or refuses the network.
+        """
+        first, second = manifests
+        alike = first.is_own and second.is_own and first.input == second.input
+        if not alike or first.options != second.options:
+            return None
+        sources = [self._source(manifest, mean)[0] for manifest in manifests]
+
+        def read() -> Any:
+            return joined_model(sources[0].read(), sources[1].read(), second.name)
+
+        if (model := read()) is None:
+            return None
+        ready = [model]
+        source = Source(
+            lambda: ready.pop() if ready else read(),
+            first.input.input_hw,
+            first.options,
+            identity=sources[0].identity and (*sources[0].identity, *sources[1].identity),
+        )
+        return self._open(source, joined_manifest(manifests), BATCH)
 
     def _source(self, manifest: Manifest, mean: np.ndarray | None) -> tuple[Source, int]:
         """Return the network to compile, and how many pictures it takes at once."""
