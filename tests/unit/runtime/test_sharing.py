@@ -57,8 +57,8 @@ def test_it_answers_what_both_answer_apart(alike):
     assert set(found.outputs) == {"agenet/prob", "gendernet/prob"}
     for manifest in alike:
         expected = backend.load(manifest).infer(batch).probabilities
-        assert np.ptp(expected, axis=0).max() > 0.05
-        np.testing.assert_allclose(found.outputs[f"{manifest.name}/prob"], expected, atol=1e-5)
+        assert np.ptp(expected, axis=0).max() > 1e-3
+        np.testing.assert_allclose(found.outputs[f"{manifest.name}/prob"], expected, rtol=0, atol=1e-6)
 
 
 def test_networks_of_other_weights_stay_apart_and_whole(alike, tmp_path):
