@@ -16,10 +16,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from machine import machine
-
 from edgeage.movidius import find_toolchain
 from edgeage.movidius.toolchain import PYTHON_VARIABLE
+from edgeage.speed import machine
 
 PROGRAM = "import sys; from edgeage.cli.main import main; sys.exit(main(sys.argv[1:]))"
 

@@ -20,7 +20,8 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from machine import machine
+
+from edgeage.speed import machine
 
 _CHILD = """
 import json, resource, sys, time

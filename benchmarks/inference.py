@@ -1,130 +1,181 @@
-"""Compare AgeNet compiled by edgeage with the same network in OpenCV, in one run.
+"""Compare AgeNet and GenderNet compiled by edgeage with OpenCV's and onnxruntime's, in one run.
 
-Run: python benchmarks/inference.py [--json FILE] [--threads N]. Batch 1 in milliseconds and a
-stream of pictures in pictures a second, FP32 and FP16 profiles; medians of alternating rounds
-with the same number of threads. The released weights are used where they are installed, random
-ones of the same network otherwise (speed does not depend on them).
+Run: python benchmarks/inference.py [--data DIR] [--threads N] [--seconds S] [--json FILE].
+
+A face goes through both networks: one at a time in milliseconds (edgeage in latency mode), many
+in faces a second (edgeage in throughput mode, the others in the batch that suits them best). All
+have the same number of threads, get the same pixels and take turns. Before anything is timed
+their answers are held against edgeage's in FP32. ``--data``, a built data set, brings real faces
+and INT8, which is calibrated on them. The released weights are used where they are installed,
+random ones of the same networks otherwise.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import contextlib
 import os
-import statistics
+import sys
 import tempfile
-import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-from machine import machine
+from document import write_document
+from peers import onnx_peer, opencv_peer, trained_models
 
-from edgeage.compiler import TrainedModel, compile_model, find_model
-from edgeage.errors import ModelError
+from edgeage.compiler import compile_model
+from edgeage.networks import NetworkSet
+from edgeage.prediction.clock import StageClock
 from edgeage.runtime.openvino import OpenVINOBackend
 from edgeage.runtime.options import RuntimeOptions
-from edgeage.testing import write_random_model
+from edgeage.speed import Figures, take_turns
+from edgeage.verification.pictures import read_pictures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from edgeage.runtime import Session
+    from edgeage.compiler import TrainedModel
+    from edgeage.manifest import Manifest
 
-STREAM = 64
+    Runner = Callable[[np.ndarray], np.ndarray]
 
-
-def trained_model(folder: Path) -> tuple[TrainedModel, str]:
-    """Return the released AgeNet, or one with random weights, and which it is."""
-    try:
-        return find_model("agenet"), "released"
-    except ModelError:
-        return find_model(write_random_model(folder / "random", "age")), "random"
+PEERS = ("cv2.dnn", "onnxruntime")
+TOLERANCE = 1e-4
+TOOLS = ("openvino", "opencv-python", "onnxruntime", "numpy")
 
 
-def opencv_runner(trained: TrainedModel) -> Callable[[np.ndarray], None]:
-    """Return what runs uint8 (n, 3, H, W) pictures one by one in OpenCV, mean and all."""
-    net = cv2.dnn.readNetFromCaffe(str(trained.prototxt), str(trained.caffemodel))
+def faces(data: Path | None, model: TrainedModel, count: int) -> np.ndarray:
+    """Return uint8 (count, 3, height, width), BGR: of the data set, or noise without one."""
+    if data is not None:
+        return read_pictures(data, model.manifest, count).batch
+    shape = (count, 3, *model.manifest.input.input_hw)
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
 
-    def run(batch: np.ndarray) -> None:
-        for pixels in batch:
-            net.setInput((pixels - trained.mean)[None].astype(np.float32))
-            net.forward()
+
+def edgeage_runner(
+    manifests: Sequence[Manifest], mode: str, threads: int, stack: contextlib.ExitStack
+) -> Runner:
+    """Load both networks as the Predictor does, and return what runs them."""
+    networks = NetworkSet(manifests, OpenVINOBackend("CPU", RuntimeOptions(mode, threads)))
+    stack.callback(networks.close)
+
+    def run(batch: np.ndarray) -> np.ndarray:
+        answers = networks.infer(dict.fromkeys(networks.inputs, batch), StageClock())
+        return np.hstack([answer.probabilities for answer in answers.values()])
 
     return run
 
 
-def load(trained: TrainedModel, folder: Path, precision: str, threads: int) -> Session:
-    """Compile and load the network with a fixed number of threads."""
-    manifest = compile_model(trained, folder / precision, precision=precision)
-    return OpenVINOBackend("CPU", RuntimeOptions(threads=threads, cache=False)).load(manifest)
+def compiled(
+    models: Sequence[TrainedModel], precision: str, folder: Path, data: Path | None
+) -> list[Manifest]:
+    """Compile both networks for the CPU."""
+    place = folder / precision
+    return [compile_model(model, place, precision=precision, data=data) for model in models]
 
 
-def milliseconds(run: Callable[[np.ndarray], Any], batch: np.ndarray) -> float:
-    """Return the time of one call."""
-    started = time.perf_counter()
-    run(batch)
-    return 1000 * (time.perf_counter() - started)
+def differences(runners: dict[str, Runner], batch: np.ndarray) -> dict[str, float]:
+    """Return how far each is from edgeage's FP32; leave when one is no such network."""
+    wanted = runners["edgeage FP32"](batch)
+    found = {name: float(np.abs(run(batch) - wanted).max()) for name, run in runners.items()}
+    for name in PEERS:
+        if name in found and found[name] > TOLERANCE:
+            sys.exit(f"{name} answers otherwise than edgeage FP32: {found[name]:.2g} apart")
+    return found
 
 
-def measure(runners: dict[str, Callable[[np.ndarray], Any]], rounds: int) -> list[dict[str, Any]]:
-    """Run all in turn, round by round, so that a change of the machine's load hits all alike."""
-    rng = np.random.default_rng(0)
-    stream = rng.integers(0, 256, (STREAM, 3, 227, 227), dtype=np.uint8)
-    single: dict[str, list[float]] = {name: [] for name in runners}
-    many: dict[str, list[float]] = {name: [] for name in runners}
-    for run in runners.values():
-        run(stream[:9])
-    for _ in range(rounds):
-        for name, run in runners.items():
-            single[name] += [milliseconds(run, stream[i : i + 1]) for i in range(10)]
-            many[name].append(milliseconds(run, stream))
+def measure(
+    single: dict[str, Runner], many: dict[str, Runner], batch: np.ndarray, options: Any
+) -> list[dict[str, Any]]:
+    """Time all of them in turn, and set each against OpenCV and onnxruntime."""
+    calls = [lambda run=run: run(batch[:1]) for run in single.values()]
+    calls += [lambda run=run: run(batch) for run in many.values()]
+    laps = take_turns(calls, seconds=options.seconds, rounds=options.rounds)
     rows = []
-    for name in runners:
-        batch1 = statistics.median(single[name])
-        rate = 1000 * STREAM / statistics.median(many[name])
-        rows.append({"runner": name, "batch1_ms": round(batch1, 2), "img_per_s": round(rate, 1)})
+    for place, name in enumerate(single):
+        alone = Figures.of(laps[place].turns_ms)
+        stream = Figures.of(laps[place + len(single)].turns_ms, len(batch))
+        rate = round(stream.img_per_s, 1)
+        rows.append({"runner": name, "batch1_ms": round(alone.p50_ms, 2), "img_per_s": rate})
+    return [{**row, **speedups(row, rows)} for row in rows]
+
+
+def speedups(row: dict[str, Any], rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Return how many times as fast as OpenCV, and as onnxruntime, a row is."""
+    known = {other["runner"]: other for other in rows}
+    ratios = {}
+    for peer, suffix in zip(PEERS, ("", "_onnxruntime"), strict=True):
+        if peer in known:
+            against = known[peer]
+            ratios[f"speedup_batch1{suffix}"] = round(against["batch1_ms"] / row["batch1_ms"], 2)
+            ratios[f"speedup_stream{suffix}"] = round(row["img_per_s"] / against["img_per_s"], 2)
+    return ratios
+
+
+def compare(
+    folder: Path, options: Any, stack: contextlib.ExitStack
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Make all runners, check their answers and measure them."""
+    models, weights = trained_models(folder)
+    batch = faces(options.data, models[0], options.faces)
+    peers = {"cv2.dnn": opencv_peer(models)}
+    try:
+        peers["onnxruntime"] = onnx_peer(models, folder, options.threads)
+    except ModuleNotFoundError as error:
+        print(f"onnxruntime is left out: {error.name} is not installed", file=sys.stderr)
+    single: dict[str, Runner] = dict(peers)
+    many: dict[str, Runner] = dict(peers)
+    precisions = ("FP32", "FP16", "INT8") if options.data else ("FP32", "FP16")
+    for precision in precisions:
+        manifests = compiled(models, precision, folder, options.data)
+        name = f"edgeage {precision}"
+        single[name] = edgeage_runner(manifests, "latency", options.threads, stack)
+        many[name] = edgeage_runner(manifests, "throughput", options.threads, stack)
+    apart = {**differences(many, batch), **differences(single, batch[:1])}
+    chunks = {name: peer.tune(batch, options.seconds / 4).chunk for name, peer in peers.items()}
+    rows = measure(single, many, batch, options)
+    rows = [{**row, "difference": float(f"{apart[row['runner']]:.2g}")} for row in rows]
+    return rows, {"weights": weights, "faces": len(batch), "chunks": chunks}
+
+
+def show(rows: Sequence[dict[str, Any]]) -> None:
+    """Print the table."""
+    print(f"{'both networks':16}{'one face':>12}{'many':>16}   × cv2.dnn    × onnxruntime")
     for row in rows:
-        row["speedup_batch1"] = round(rows[0]["batch1_ms"] / row["batch1_ms"], 2)
-        row["speedup_stream"] = round(row["img_per_s"] / rows[0]["img_per_s"], 2)
-    return rows
+        line = f"{row['runner']:16}{row['batch1_ms']:9.2f} ms{row['img_per_s']:8.1f} faces/s"
+        for suffix in ("", "_onnxruntime"):
+            one, many = (row.get(f"speedup_{kind}{suffix}") for kind in ("batch1", "stream"))
+            line += "" if one is None else f"   {one:.2f}, {many:.2f}"
+        print(line)
 
 
 def main() -> None:
     """Measure, print a table and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--data", type=Path, help="a built data set: real faces, and INT8")
+    parser.add_argument("--seconds", type=float, default=6, help="how long each row is timed")
+    parser.add_argument("--rounds", type=int, default=9, help="in how many turns")
+    parser.add_argument("--faces", type=int, default=64, help="how many faces are many")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
     cv2.setNumThreads(options.threads)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        trained, weights = trained_model(folder)
-        sessions = {p: load(trained, folder, p, options.threads) for p in ("FP32", "FP16")}
-        runners: dict[str, Callable[[np.ndarray], Any]] = {"cv2.dnn": opencv_runner(trained)}
-        runners |= {f"edgeage {p}": session.infer for p, session in sessions.items()}
-        rows = measure(runners, options.rounds)
-        for session in sessions.values():
-            session.close()
-    print(f"{'':16}{'batch 1':>12}{'×':>8}{'stream':>16}{'×':>8}")
-    for row in rows:
-        print(
-            f"{row['runner']:16}{row['batch1_ms']:9.2f} ms{row['speedup_batch1']:8.2f}"
-            f"{row['img_per_s']:10.1f} img/s{row['speedup_stream']:8.2f}"
-        )
-    document = {
-        "network": "AgeNet",
-        "weights": weights,
-        "threads": options.threads,
-        "machine": machine(),
-        "versions": {tool: version(tool) for tool in ("openvino", "opencv-python", "numpy")},
-        "rows": rows,
-    }
-    if options.json:
-        options.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    if options.data is None:
+        print("INT8 is left out: it is calibrated on real faces; give --data", file=sys.stderr)
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
+        rows, facts = compare(Path(name), options, stack)
+    show(rows)
+    tools = [tool for tool in TOOLS if tool != "onnxruntime" or "onnxruntime" in facts["chunks"]]
+    write_document(
+        options.json,
+        tools,
+        network="AgeNet + GenderNet",
+        threads=options.threads,
+        **facts,
+        rows=rows,
+    )
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from machine import machine
 from torch import nn
 
 from edgeage.caffe import format_message, read_net, read_solver, write_mean
@@ -29,6 +28,7 @@ from edgeage.datasets.store import DatumReader, DatumWriter
 from edgeage.errors import ToolchainError
 from edgeage.movidius import Toolchain, find_toolchain
 from edgeage.paths import data_dir
+from edgeage.speed import machine
 from edgeage.training.data import BatchSource
 from edgeage.training.trainer import TorchTrainer, has_fast_bf16
 

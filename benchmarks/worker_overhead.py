@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from inference import trained_model
-from machine import machine
 
 from edgeage.compiler import compile_model
 from edgeage.movidius.jobs import script_path
 from edgeage.movidius.toolchain import find_toolchain
 from edgeage.runtime.myriad import MyriadBackend
+from edgeage.speed import machine
 
 if TYPE_CHECKING:
     from edgeage.manifest import Manifest

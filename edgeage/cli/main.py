@@ -15,6 +15,7 @@ from edgeage.errors import EdgeageError, did_you_mean
 __all__ = ["cli", "main"]
 
 _COMMANDS = {
+    "bench": ("bench", "Measure how fast this machine answers."),
     "compile": ("compile", "Compile trained networks for a device."),
     "dataset": ("dataset", "Build data sets and their mean from published archives."),
     "devices": ("devices", "List what can run a network here."),

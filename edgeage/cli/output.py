@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from edgeage.faceresult import Face, PictureResult, Timing
 
-__all__ = ["CSV_COLUMNS", "FORMATS", "Report", "open_report"]
+__all__ = ["CSV_COLUMNS", "FORMATS", "Report", "open_report", "open_text"]
 
 _FACE_COLUMNS = (
     "age", "age_group", "age_group_probability", "gender", "gender_probability", "device",
@@ -164,9 +164,7 @@ def open_report(form: str, path: Path | None, *, overwrite: bool = False) -> Ite
     Raises:
         UsageError: when the file is there without ``overwrite``.
     """
-    if path is not None and path.exists() and not overwrite:
-        raise UsageError(f"{path} is already there; pass --overwrite to replace it")
-    with _open_stream(path) as stream:
+    with open_text(path, overwrite=overwrite) as stream:
         report = FORMATS[form](stream)
         try:
             yield report
@@ -178,11 +176,20 @@ def open_report(form: str, path: Path | None, *, overwrite: bool = False) -> Ite
 
 
 @contextlib.contextmanager
-def _open_stream(path: Path | None) -> Iterator[TextIO]:
-    r"""Open what is written to as UTF-8 without changed line ends.
+def open_text(path: Path | None, *, overwrite: bool = False) -> Iterator[TextIO]:
+    r"""Open what a command's results are written to, as UTF-8 without changed line ends.
 
     A file name that is no text comes out as ``\udcff``, which JSON reads back.
+
+    Args:
+        path: the file, which appears when the block succeeds; None for standard output.
+        overwrite: whether a file that is there may be replaced.
+
+    Raises:
+        UsageError: when the file is there without ``overwrite``.
     """
+    if path is not None and path.exists() and not overwrite:
+        raise UsageError(f"{path} is already there; pass --overwrite to replace it")
     form: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
     if path is not None:
         with atomic_file(path) as temporary, temporary.open("w", **form) as stream:

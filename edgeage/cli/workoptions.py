@@ -12,7 +12,7 @@ from edgeage.runtime.options import MODES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["work_options"]
+__all__ = ["device_options", "work_options"]
 
 _Command = TypeVar("_Command", bound="Callable[..., Any]")
 
@@ -45,6 +45,9 @@ _OPTIONS = (
         metavar="P",
         help="Call a gender «unknown» whose probability is below P.",
     ),
+)
+
+_DEVICE_OPTIONS = (
     click.option(
         "--mode",
         type=click.Choice(MODES),
@@ -72,6 +75,13 @@ _OPTIONS = (
 
 def work_options(command: _Command) -> _Command:
     """Give a command these options, under the names of :class:`edgeage.Predictor`'s arguments."""
-    for option in reversed(_OPTIONS):
+    for option in reversed((*_OPTIONS, *_DEVICE_OPTIONS)):
+        command = option(command)
+    return command
+
+
+def device_options(command: _Command) -> _Command:
+    """Give a command those of how a device works, :class:`edgeage.runtime.RuntimeOptions`'."""
+    for option in reversed(_DEVICE_OPTIONS):
         command = option(command)
     return command
