@@ -215,11 +215,17 @@ class TestMean:
 
 @pytest.mark.usefixtures("no_toolchain")
 class TestDevice:
+    def test_an_unknown_one_is_a_wrong_call(self, infer, pictures):
+        done = infer("--image", pictures / "a.png", "--device", "TPU")
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert "unknown device «TPU»; expected AUTO, " in done.stderr
+
     def test_a_missing_one_says_which_are_here(self, infer, pictures):
-        done = infer("--image", pictures / "a.png", "--device", "GPU.9")
+        done = infer("--image", pictures / "a.png", "--device", "multi:gpu.7,cpu")
         assert (done.exit_code, done.stdout) == (1, "")
-        assert "device «GPU.9» is not here" in done.stderr
+        assert "«MULTI:GPU.7,CPU»" in done.stderr
         assert "devices here: CPU" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
 
     def test_a_stick_without_its_tools_says_how_to_get_them(self, infer, pictures):
         done = infer("--image", pictures / "a.png", "--device", "MYRIAD")
