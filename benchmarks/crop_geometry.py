@@ -38,7 +38,9 @@ BATCH = 32
 
 def read_chips(source: Path, data: Path, limit: int) -> list[np.ndarray]:
     """Return chips, spread evenly over the archive, none of them a test face."""
-    tested = {item.record.name for item in read_records(data / "records.csv") if item.split == "test"}
+    tested = {
+        item.record.name for item in read_records(data / "records.csv") if item.split == "test"
+    }
     usable = (member for member in members(source) if member.name not in tested)
     step = max(1, 20_000 // limit)
     return list(itertools.islice(decoded(itertools.islice(usable, 0, None, step)), limit))
@@ -101,7 +103,7 @@ def box_fit(faces: list[Detection]) -> dict[str, float]:
 
 
 def agreement(faces: list[Detection], spec: InputSpec) -> dict[str, float]:
-    """Return how well the squares that are cut out fall on the chip: IoU, median and lowest tenth."""
+    """Return the IoU of the squares that are cut out with the chip: median and lowest tenth."""
     shares = []
     for face in faces:
         square = face_square(face, spec, align=False)

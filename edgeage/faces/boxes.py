@@ -55,7 +55,7 @@ def suppressed(
     if owners is not None:
         corners[:, 0] += owners * ((corners + size)[:, 0].max() + 1)
     rectangles = np.hstack([corners, size]).astype(np.float64)
-    kept = cv2.dnn.NMSBoxes(rectangles, scores.astype(np.float32), 0.0, threshold)
+    kept = cv2.dnn.NMSBoxes(rectangles.tolist(), scores.tolist(), 0.0, threshold)
     return np.asarray(kept, np.int64).reshape(-1)
 
 
@@ -92,9 +92,11 @@ def covered_by_better(boxes_xyxy: np.ndarray, scores: np.ndarray, threshold: flo
     boxes = boxes_xyxy[order]
     clash = np.tril(overlap(boxes, boxes, of_smaller=True) > threshold, -1)
     # A box goes when a surer one that stays clashes with it; each round settles at least one more.
-    kept = np.ones(len(boxes), bool)
-    while not np.array_equal(staying := ~(clash & kept).any(axis=1), kept):
-        kept = staying
+    kept: np.ndarray = np.ones(len(boxes), bool)
+    settled = False
+    while not settled:
+        staying = np.logical_not((clash & kept).any(axis=1))
+        settled, kept = np.array_equal(staying, kept), staying
     covered = np.empty(len(boxes), bool)
     covered[order] = ~kept
     return covered

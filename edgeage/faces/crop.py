@@ -80,10 +80,10 @@ class _BoxFit:
 
 # Measured by benchmarks/crop_geometry.py.
 _BOXES = {
-    "mtcnn": _BoxFit(0.996, 0.017, 0.111),
+    "mtcnn": _BoxFit(0.996, 0.022, 0.106),
     "haar": _BoxFit(0.952, 0.0, 0.077),
     "dlib": _BoxFit(1.027, 0.012, 0.012),
-    "yunet": _BoxFit(1.0, 0.0, 0.11),
+    "yunet": _BoxFit(1.01, 0.004, 0.132),
     "ssd": _BoxFit(0.988, 0.006, 0.136),
 }
 _OTHER_BOX = _BoxFit(1.0, 0.0, 0.12)
@@ -151,9 +151,7 @@ def cut_face(
     return cut_square(picture_bgr, face_square(detection, spec, margin, align), spec.resize_hw)
 
 
-def cut_square(
-    picture_bgr: np.ndarray, square: FaceSquare, size_hw: tuple[int, int]
-) -> np.ndarray:
+def cut_square(picture_bgr: np.ndarray, square: FaceSquare, size_hw: tuple[int, int]) -> np.ndarray:
     """Cut out a square of a picture and resize it; what lies beyond the picture repeats its edge.
 
     Args:
@@ -177,9 +175,7 @@ def cut_square(
     right, down = turn / columns, turn * 1j / rows
     # A pixel's centre lies half a pixel inside it, on both sides of the map.
     start = corner + (right + down) / 2 - (0.5 + 0.5j)
-    matrix = np.array(
-        [[right.real, down.real, start.real], [right.imag, down.imag, start.imag]]
-    )
+    matrix = np.array([[right.real, down.real, start.real], [right.imag, down.imag, start.imag]])
     method = cv2.INTER_CUBIC if samples == 1 else cv2.INTER_LINEAR
     cut: np.ndarray = cv2.warpAffine(
         pixels,
@@ -241,9 +237,7 @@ def _from_landmarks(
     return complex(center), complex(a)
 
 
-def _around(
-    picture_bgr: np.ndarray, square: FaceSquare, factor: int
-) -> tuple[np.ndarray, complex]:
+def _around(picture_bgr: np.ndarray, square: FaceSquare, factor: int) -> tuple[np.ndarray, complex]:
     """Average down the part of a picture that a square needs.
 
     Returns:

@@ -90,9 +90,7 @@ class MtcnnDetector:
         self._networks: list[Network] = []
         for stage in _STAGES:
             model = read_network(_network_file(stage))
-            prepared = byte_input(
-                model, "NHWC", rgb=True, mean=127.5, scale=128.0, swap_axes=True
-            )
+            prepared = byte_input(model, "NHWC", rgb=True, mean=127.5, scale=128.0, swap_axes=True)
             network = Network(prepared, f"MTCNN's {stage}", device, options, _EXACT)
             self._networks.append(network)
 

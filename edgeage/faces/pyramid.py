@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -103,7 +102,8 @@ class Halves:
             copy, columns.astype(np.float32), rows.astype(np.float32), cv2.INTER_LINEAR
         )
         averaged = cv2.resize(sampled, (side, count * side), interpolation=cv2.INTER_AREA)
-        return averaged.reshape(count, side, side, 3)
+        found: np.ndarray = averaged.reshape(count, side, side, 3)
+        return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,7 +156,7 @@ class Canvas:
             ]
             corners = inside[:, ::-1] * STRIDE
             squares.append(np.hstack([corners * pixels, (corners + CELL) * pixels]))
-            cells.append(inside + [top, left])
+            cells.append(inside + np.array([top, left]))
             numbers.append(np.full(len(inside), number))
         return np.vstack(squares), np.vstack(cells), np.concatenate(numbers)
 

@@ -7,12 +7,13 @@ import threading
 from typing import TYPE_CHECKING
 
 from edgeage.errors import DeviceError, EdgeageError, UsageError
-from edgeage.faces.detection import Detection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
+
+    from edgeage.faces.detection import Detection
 
 __all__ = ["SerialDetector", "shrunk"]
 

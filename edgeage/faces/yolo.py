@@ -29,7 +29,7 @@ _MOST_OVERLAP = 0.45
 
 
 def yolo_layout(model: Any) -> str:
-    """Return ``"v5"`` or ``"v8"`` for an ``openvino.Model`` of that layout, else an empty string."""
+    """Return ``"v5"`` or ``"v8"`` for an ``openvino.Model`` of that layout, else ``""``."""
     shape = model.outputs[0].get_partial_shape()
     if len(model.outputs) != 1 or len(shape) != 3:
         return ""
@@ -91,9 +91,7 @@ class YoloDetector:
         """Give the device and its memory back; closing twice is harmless."""
         self._network.close()
 
-    def _read(
-        self, answer: np.ndarray, scale: float, corner: tuple[int, int]
-    ) -> list[Detection]:
+    def _read(self, answer: np.ndarray, scale: float, corner: tuple[int, int]) -> list[Detection]:
         boxes, scores, points = _FIELDS[self._layout](answer)
         sure = (scores >= self._min_score) & (boxes[:, 2:].min(axis=1) * scale > self._min_size)
         boxes, scores, points = boxes[sure].astype(np.float64), scores[sure], points[sure]

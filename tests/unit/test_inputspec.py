@@ -83,3 +83,38 @@ def test_the_centre_is_caffes(side: int, crop: int, first: int) -> None:
     cut = center_crop(np.stack([np.tile(row, (side, 1))] * 2), (crop, crop))
     assert cut.shape == (2, crop, crop)
     assert cut[0, 0].tolist() == list(range(first, first + crop))
+
+
+POINTS = ((0.3, 0.3), (0.7, 0.3), (0.5, 0.5), (0.35, 0.7), (0.65, 0.7))
+
+
+def test_landmarks_of_the_training_crops_are_kept():
+    spec = InputSpec(landmarks=[list(point) for point in POINTS])
+    assert spec.landmarks == POINTS
+    assert hash(spec) == hash(InputSpec(landmarks=POINTS))
+    stored = json.loads(json.dumps(spec.to_dict()))
+    assert stored["landmarks"][0] == [0.3, 0.3]
+    assert InputSpec.from_dict(stored) == spec
+
+
+def test_a_manifest_of_before_landmarks_were_kept_is_read():
+    fields = InputSpec().to_dict()
+    del fields["landmarks"]
+    assert InputSpec.from_dict(fields).landmarks is None
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        POINTS[:4],
+        [(0.7, 0.3), (0.3, 0.3), *POINTS[2:]],
+        [*POINTS[:4], (0.5, float("nan"))],
+        [*POINTS[:4], (65, 70)],
+        [*POINTS[:4], "ab"],
+        7,
+    ],
+    ids=["four", "right eye first", "not a number", "pixels", "text", "no list"],
+)
+def test_impossible_landmarks_are_refused(points):
+    with pytest.raises(ModelError, match="expected landmarks as five pairs"):
+        InputSpec.from_dict({"landmarks": points})

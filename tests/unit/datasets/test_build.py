@@ -28,6 +28,8 @@ from edgeage.datasets import (
 from edgeage.errors import DatasetError, EdgeageError, UsageError
 from edgeage.inputspec import InputSpec
 from edgeage.labels import AGE_GROUPS
+from edgeage.paths import data_dir
+from edgeage.tomlfile import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,7 +137,9 @@ def test_the_mean_is_that_of_the_age_training_lmdb(built: Path) -> None:
     for name in ("mean.binaryproto", "age_gender_mean.npy"):
         assert np.array_equal(read_mean(built / name), mean)
     spec = InputSpec.from_dict(read_report(built)["input"])
-    assert spec == InputSpec((32, 32), (32, 32), mean_sha256=mean_sha256(mean))
+    crop = read_toml(data_dir("datasets") / "utkface.toml")["crop"]
+    assert spec == InputSpec((32, 32), (32, 32), mean_sha256=mean_sha256(mean), **crop)
+    assert spec.landmarks is not None
 
 
 def test_group_ages_are_means_of_the_training_faces(built: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import cmath
 import math
 
 import cv2
@@ -19,7 +20,7 @@ SPEC = InputSpec((64, 64), (64, 64), landmarks=TEMPLATE)
 
 def face_at(center, side, angle_degrees=0.0, box=None) -> Detection:
     """A face whose landmarks are the template's, laid into a square of the picture."""
-    turn = side * complex(math.cos(math.radians(angle_degrees)), math.sin(math.radians(angle_degrees)))
+    turn = cmath.rect(side, math.radians(angle_degrees))
     points = [complex(*center) + turn * (complex(*point) - 0.5 - 0.5j) for point in TEMPLATE]
     x, y = center
     half = side * 0.4
@@ -120,11 +121,11 @@ def test_a_square_of_whole_pixels_is_cut_out_unchanged(astronaut):
 @pytest.mark.parametrize("angle", [0, 33])
 @pytest.mark.parametrize("times", [3, 4, 7])
 def test_a_large_face_is_averaged_not_skipped_through(astronaut, times, angle):
-    """A pattern of single pixels becomes an even grey."""
+    """Single black and white pixels become grey: of nine, four or five are black."""
     checks = np.indices((1200, 1200)).sum(axis=0) % 2 * 255
     picture = np.repeat(checks[:, :, None], 3, axis=2).astype(np.uint8)
     cut = cut_square(picture, FaceSquare((600, 600), 90 * times, angle), (90, 90))
-    assert np.abs(cut.astype(int) - 127).mean() < 4
+    assert np.abs(cut.astype(int) - 127).mean() < 16
 
 
 @pytest.mark.parametrize("angle", [0, 33])

@@ -64,7 +64,7 @@ def test_every_level_is_on_the_canvas_and_none_covers_another(size_hw):
         assert level.top % 2 == 0
         taken[level.top : level.top + rows, level.left : level.left + columns] += 1
     assert taken.max() == 1
-    assert taken.sum() == sum(rows * columns for rows, columns in (x.size_hw for x in canvas.levels))
+    assert taken.sum() == sum(np.prod(level.size_hw) for level in canvas.levels)
 
 
 def test_a_cell_looks_at_the_square_it_is_said_to():

@@ -22,7 +22,9 @@ def v5() -> np.ndarray:
 
 def v8(points: bool) -> np.ndarray:
     flat = [number for x, y in POINTS for number in (x, y, 0.5)] if points else []
-    return np.array([[[x, y, w, h, score, *flat] for x, y, w, h, score in FACES]]).transpose(0, 2, 1)
+    return np.array([[[x, y, w, h, score, *flat] for x, y, w, h, score in FACES]]).transpose(
+        0, 2, 1
+    )
 
 
 @pytest.mark.parametrize(

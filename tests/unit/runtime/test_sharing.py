@@ -59,7 +59,9 @@ def test_it_answers_what_both_answer_apart(alike):
     for manifest in alike:
         expected = backend.load(manifest).infer(batch).probabilities
         assert np.ptp(expected, axis=0).max() > 0.01
-        np.testing.assert_allclose(found.outputs[f"{manifest.name}/prob"], expected, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(
+            found.outputs[f"{manifest.name}/prob"], expected, rtol=0, atol=1e-6
+        )
 
 
 def test_networks_of_other_weights_stay_apart_and_whole(alike, tmp_path):
