@@ -14,6 +14,7 @@ DATA_FILES = (
     "prototxt/*.prototxt",
     "caffe_models/*.caffemodel",
     "caffe_models/*.json",
+    "caffe_models/*.toml",
     "caffe_models/*.npy",
     "caffe_models/*.md",
     "compile/*.toml",

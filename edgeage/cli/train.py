@@ -14,6 +14,7 @@ from edgeage.errors import UsageError
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
+    from edgeage.training.joint.run import JointOptions
     from edgeage.training.logs import StepReport, TestReport
 
 
@@ -73,18 +74,9 @@ class _StopOnSignal:
             signal.signal(number, handler)
 
 
-def _train_joint(
-    data: Path,
-    out: Path,
-    recipe: Path | None,
-    overrides: tuple[str, ...],
-    precision: str | None,
-    *,
-    resume: bool,
-) -> int:
-    from edgeage.training.joint.run import JointOptions, train_joint
+def _train_joint(options: JointOptions) -> int:
+    from edgeage.training.joint.run import train_joint
 
-    options = JointOptions(data, out, recipe, resume, overrides, bf16=precision == "bf16")
     with _StopOnSignal() as signals, ProgressBar("train joint", "iter") as bar:
         manifests = train_joint(options, [_Talk(bar)], lambda: signals.stopped)
     if manifests is None:
@@ -137,7 +129,7 @@ def _train_joint(
 @click.option(
     "--weights",
     type=click.Path(path_type=Path),
-    help="Start from the layers of the same names of a caffemodel.",
+    help="Start from the layers of the same names of a caffemodel; joint: from a joint_state.npz.",
 )
 @click.option(
     "--precision",
@@ -173,12 +165,15 @@ def command(
 
     out = out or Path("runs") / name
     if name == "joint":
-        unused = {"--engine": engine, "--solver": solver, "--weights": weights,
-                  "--caffe-python": caffe_python}  # fmt: skip
+        from edgeage.training.joint.run import JointOptions
+
+        unused = {"--engine": engine, "--solver": solver, "--caffe-python": caffe_python}
         if given := [option for option, value in unused.items() if value is not None]:
             raise UsageError(f"{', '.join(given)}: not for joint, which a recipe describes")
         words = (*overrides, *([f"iterations={max_iter}"] if max_iter else []))
-        return _train_joint(data, out, recipe, words, precision, resume=resume)
+        return _train_joint(
+            JointOptions(data, out, recipe, resume, words, weights, bf16=precision == "bf16")
+        )
     if recipe is not None:
         raise UsageError(f"--recipe is for joint; {name} has a solver")
     options = TrainOptions(

@@ -40,6 +40,7 @@ class JointOptions:
         recipe: the recipe's file; None for the released networks' own.
         resume: go on from the checkpoint in ``out``, with the recipe kept there.
         overrides: ``key=value`` words that change the recipe; not with ``resume``.
+        start: checkpoint of another joint training, whose weights this one begins with.
         bf16: compute in bfloat16.
         every: iterations between two checkpoints.
     """
@@ -49,6 +50,7 @@ class JointOptions:
     recipe: Path | None = None
     resume: bool = False
     overrides: Sequence[str] = ()
+    start: Path | None = None
     bf16: bool = False
     every: int = 250
 
@@ -100,6 +102,8 @@ def train_joint(
         _describe(options, recipe, train, validation)
         if options.resume:
             trainer.resume()
+        elif options.start:
+            trainer.begin_with(options.start)
         with TrainingLog(options.out, _NAME, trainer.iteration) as log:
             trainer.reporters = [log, *reporters]
             if not trainer.train(stop):
@@ -123,8 +127,11 @@ def _kept_recipe(out: Path) -> JointRecipe:
 
 
 def _check_start(options: JointOptions, state: Path) -> None:
-    if options.resume and (options.overrides or options.recipe):
-        raise UsageError("--resume goes on with its own recipe; leave out --recipe and key=value")
+    if options.resume and (options.overrides or options.recipe or options.start):
+        raise UsageError(
+            "--resume goes on with its own recipe and weights; leave out --recipe, --weights and "
+            "key=value"
+        )
     if options.resume and not state.exists():
         raise TrainingError(f"{state} is missing; there is no training to resume there")
     if not options.resume and state.exists():

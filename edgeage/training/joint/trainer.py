@@ -20,7 +20,7 @@ from edgeage.training.joint.targets import age_targets, gender_targets
 from edgeage.training.logs import Reporter, StepReport, TestReport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from edgeage.training.joint.faces import FaceBatch, Faces
@@ -209,11 +209,10 @@ class JointTrainer:
             TrainingError: when there is none, or it is of another network.
         """
         self.iteration, arrays = read_state(self._state)
+        self._take(arrays, "average", self._state)
         try:
             with torch.no_grad():
                 for index, blob in enumerate(self.network.parameters):
-                    blob.copy_(torch.from_numpy(arrays[f"weight_{index}"]))
-                    self.average[index].copy_(torch.from_numpy(arrays[f"average_{index}"]))
                     self._optimizer.state[blob] = {
                         "step": torch.tensor(float(self.iteration)),
                         "exp_avg": _laid_out_as(blob, arrays[f"first_{index}"]),
@@ -221,6 +220,24 @@ class JointTrainer:
                     }
         except (KeyError, RuntimeError) as error:
             raise TrainingError(f"{self._state} is of another network: {error}") from None
+
+    def begin_with(self, state: Path) -> None:
+        """Begin with the weights of another training's checkpoint, at iteration 0.
+
+        Raises:
+            TrainingError: when there is none, or it is of another network.
+        """
+        _, arrays = read_state(state)
+        self._take(arrays, "weight", state)
+
+    def _take(self, arrays: Mapping[str, np.ndarray], average: str, origin: Path) -> None:
+        try:
+            with torch.no_grad():
+                for index, blob in enumerate(self.network.parameters):
+                    blob.copy_(torch.from_numpy(arrays[f"weight_{index}"]))
+                    self.average[index].copy_(torch.from_numpy(arrays[f"{average}_{index}"]))
+        except (KeyError, RuntimeError) as error:
+            raise TrainingError(f"{origin} is of another network: {error}") from None
 
 
 def _laid_out_as(blob: torch.Tensor, values: np.ndarray) -> torch.Tensor:

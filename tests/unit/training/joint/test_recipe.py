@@ -7,8 +7,9 @@ from edgeage.paths import data_dir
 from edgeage.training.joint.recipe import JointRecipe
 
 
-def test_the_released_recipe_is_read():
-    recipe = JointRecipe.read(data_dir("caffe_models") / "joint.toml")
+@pytest.mark.parametrize("stage", ["joint", "joint_last"])
+def test_the_released_recipes_are_read(stage):
+    recipe = JointRecipe.read(data_dir("caffe_models") / f"{stage}.toml")
     assert recipe.race_weights["asian"] > 1
     assert recipe.augment.shift > 0
     assert 0 < recipe.validation < 0.5

@@ -76,6 +76,21 @@ def _rewritten(folder, content):
     return path
 
 
+def test_another_training_begins_with_the_weights_and_anew(joint_trainer, tmp_path):
+    first = joint_trainer(state=tmp_path / "first.npz")
+    first.train(lambda: first.iteration == 3)
+    second = joint_trainer()
+    second.begin_with(tmp_path / "first.npz")
+    assert second.iteration == 0
+    for one, other, average in zip(
+        first.network.parameters, second.network.parameters, second.average, strict=True
+    ):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+        torch.testing.assert_close(average, other.detach(), rtol=0, atol=0)
+    with pytest.raises(TrainingError, match="no readable checkpoint"):
+        second.begin_with(tmp_path / "none.npz")
+
+
 def test_both_networks_answer_what_the_joint_one_does(joint_net):
     network = JointNetwork(parse_net(joint_net), (3, 16, 16), seed=1)
     pixels = torch.rand(3, 3, 16, 16) * 100
