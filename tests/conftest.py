@@ -315,6 +315,80 @@ def open_model_zoo() -> Path:
     return path
 
 
+_SIDED_NET = """
+name: "sided" layer { name: "data" type: "Input" top: "data"
+  input_param { shape { dim: 1 dim: 3 dim: 16 dim: 16 } } }
+layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
+  convolution_param { num_output: 16 kernel_h: 16 kernel_w: 8 stride: 8 } }
+layer { name: "relu1" type: "ReLU" bottom: "conv1" top: "conv1" }
+layer { name: "conv2" type: "Convolution" bottom: "conv1" top: "conv2"
+  convolution_param { num_output: 32 kernel_h: 1 kernel_w: 2 } }
+layer { name: "relu2" type: "ReLU" bottom: "conv2" top: "conv2" }
+layer { name: "fc3" type: "InnerProduct" bottom: "conv2" top: "fc3"
+  inner_product_param { num_output: 2 } }
+layer { name: "prob" type: "Softmax" bottom: "fc3" top: "prob" }
+"""
+
+
+@pytest.fixture
+def sided_model(tmp_path: Path) -> Callable[..., Path]:
+    """Write a network of three layers that says which half of a picture is brighter.
+
+    ``sided_model(outlier=0)`` returns the caffemodel, ready to compile as it is. The last layer
+    compares fifteen numbers that are the left half's brightness with sixteen that are the right
+    half's. An ``outlier`` is the number beside them, of which it takes nothing, and which
+    stretches the range that eight bits have to cover.
+    """
+    from edgeage import caffe
+    from edgeage.inputspec import InputSpec
+    from edgeage.manifest import Manifest
+
+    def write(outlier: float = 0.0) -> Path:
+        folder = tmp_path / f"sided_{outlier:g}"
+        folder.mkdir(exist_ok=True)
+        first, first_bias = np.zeros((16, 3, 16, 8), np.float32), np.full(16, 50, np.float32)
+        first[0], first_bias[0] = 1 / (3 * 16 * 8), 100
+        second, second_bias = np.zeros((32, 16, 1, 2), np.float32), np.zeros(32, np.float32)
+        second[1:16, 0, 0, 0] = second[16:, 0, 0, 1] = 1
+        second_bias[0] = outlier
+        third = np.zeros((2, 32), np.float32)
+        third[0, 1:16], third[0, 16:] = 1 / 60, -1 / 64
+        third[1] = -third[0]
+        weights = {
+            "conv1": [first, first_bias],
+            "conv2": [second, second_bias],
+            "fc3": [third, np.zeros(2, np.float32)],
+        }
+        mean = np.full((3, 16, 16), 100, np.float32)
+        (folder / "sided.prototxt").write_text(_SIDED_NET, encoding="utf-8")
+        caffe.write_weights(folder / "sided.caffemodel", caffe.parse_net(_SIDED_NET), weights)
+        caffe.write_mean(folder / "mean.npy", mean)
+        spec = InputSpec((16, 16), (16, 16), mean_sha256=caffe.mean_sha256(mean))
+        manifest = Manifest("sided", "gender", ("Male", "Female"), spec)
+        manifest.with_files(
+            folder, caffemodel="sided.caffemodel", prototxt="sided.prototxt", mean="mean.npy"
+        ).write(folder / "sided.json")
+        return folder / "sided.caffemodel"
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def sided_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set for ``sided_model``: 60 pictures to train with and 50 to test on."""
+    from edgeage.datasets import DatumWriter
+
+    folder, rng = tmp_path_factory.mktemp("sided"), np.random.default_rng(0)
+    for side, count in (("train", 60), ("test", 50)):
+        with DatumWriter(folder / f"gender_{side}_lmdb") as writer:
+            for number in range(count):
+                pixels = rng.integers(0, 60, (3, 16, 16), dtype=np.uint8)
+                label = int(number % 3 != 0)
+                pixels[:, :, 8 * label : 8 * label + 8] += rng.integers(15, 180, dtype=np.uint8)
+                writer.put(f"{side}_{number}.png", pixels, label)
+    return folder
+
+
 class FakeMachine:
     """A made-up machine below a folder: sysfs, device nodes, udev rules, processes.
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgeage.cli.progress import ProgressBar
 from edgeage.cli.talk import talk
 from edgeage.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from edgeage.compiler import Int8Options
     from edgeage.manifest import Manifest
 
 __all__ = ["command"]
@@ -28,7 +31,8 @@ _PATH = click.Path(path_type=Path)
     "--precision",
     default="FP16",
     show_default=True,
-    help="FP32, or FP16 for half the size and more speed.",
+    help="FP32; FP16 for half the size and more speed; INT8 for a quarter and most speed, which "
+    "needs --data.",
 )
 @click.option(
     "-o",
@@ -42,7 +46,23 @@ _PATH = click.Path(path_type=Path)
     "--data",
     type=_PATH,
     help="Pictures to check the result on: a built data set, an LMDB or a folder of pictures.  "
-    "[default: variants of edgeage's sample picture]",
+    "[default: variants of edgeage's sample picture]  For INT8 a built data set.",
+)
+@click.option(
+    "--calibration",
+    type=int,
+    help="For INT8: faces of the training LMDB to calibrate with.  [default: 300]",
+)
+@click.option(
+    "--max-drop",
+    type=float,
+    help="For INT8: percentage points of accuracy that may be lost on the test LMDB.  "
+    "[default: the target profile's]",
+)
+@click.option(
+    "--accuracy-control",
+    is_flag=True,
+    help="For INT8: leave layers in float until no more accuracy is lost than that.",
 )
 @click.option("--shaves", type=int, help="For a Myriad X: vector processors, 1 to 16.")
 @click.option(
@@ -66,6 +86,9 @@ def command(
     precision: str,
     output: Path,
     data: Path | None,
+    calibration: int | None,
+    max_drop: float | None,
+    accuracy_control: bool,
     shaves: int | None,
     cmx_slices: int | None,
     hw: bool | None,
@@ -81,6 +104,9 @@ def command(
     without any, both released networks are compiled. Each result is compared with the trained
     network on real pictures; beyond the target profile's tolerance nothing is written.
 
+    INT8 is calibrated on faces of the data set's training LMDB, measured on all of its test LMDB,
+    and refused, with the worst layers, when it loses more accuracy than the profile allows.
+
     For MYRIAD (a Neural Compute Stick 2) and OAK a blob is compiled too, for which the Movidius
     tools are needed («edgeage toolchain install») and no stick is.
     """
@@ -89,7 +115,9 @@ def command(
     from edgeage.compiler.sources import RELEASED
 
     chip: dict[str, Any] = {"shaves": shaves, "cmx_slices": cmx_slices, "hw": hw}
-    chosen_profile(target, precision, **chip)
+    profile = chosen_profile(target, precision, **chip)
+    stages = _Stages()
+    int8 = _int8_options(profile.precision, calibration, max_drop, accuracy_control, stages.update)
     if len(models) != 1 and (prototxt or task):
         raise UsageError("--prototxt and --task are of one network; name one MODEL")
     trained = [
@@ -100,14 +128,55 @@ def command(
         raise UsageError(f"two models have the same name ({', '.join(names)}); compile them apart")
     manifests = []
     for model in trained:
-        options = {"target": target, "precision": precision, "data": data, **chip}
-        with talk():
+        options = {"target": target, "precision": precision, "data": data, "int8": int8, **chip}
+        with talk(), stages:
             manifests.append(compile_model(model, output, overwrite=overwrite, **options))
         if not as_json:
             click.echo("\n".join(_lines(manifests[-1])))
     if as_json:
         documents = [{"folder": str(m.folder), **m.to_dict()} for m in manifests]
         click.echo(json.dumps({"models": documents}, indent=2, ensure_ascii=False))
+
+
+def _int8_options(
+    precision: str,
+    calibration: int | None,
+    max_drop: float | None,
+    accuracy_control: bool,
+    on_progress: Callable[[str, int, int | None], None],
+) -> Int8Options | None:
+    from edgeage.compiler import Int8Options
+
+    given: dict[str, Any] = {"accuracy_control": True} if accuracy_control else {}
+    numbers = {"calibration": calibration, "max_drop": max_drop}
+    given |= {name: number for name, number in numbers.items() if number is not None}
+    if precision == "INT8":
+        return Int8Options(**given, on_progress=on_progress)
+    if given:
+        option = next(iter(given)).replace("_", "-")
+        raise UsageError(f"--{option} is of INT8, and this is {precision}")
+    return None
+
+
+class _Stages:
+    """A context manager that shows one progress bar after the other."""
+
+    def __init__(self) -> None:
+        self._bars = contextlib.ExitStack()
+        self._bar: ProgressBar | None = None
+
+    def __enter__(self) -> None:
+        self._bar = None
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.close()
+
+    def update(self, stage: str, done: int, total: int | None) -> None:
+        """Show how far a stage is; another name than before begins a bar of its own."""
+        if self._bar is None or self._bar.label != stage:
+            self._bars.close()
+            self._bar = self._bars.enter_context(ProgressBar(stage, "img"))
+        self._bar.update(done, total)
 
 
 def _lines(compiled: Manifest) -> list[str]:
@@ -118,12 +187,35 @@ def _lines(compiled: Manifest) -> list[str]:
         f"{parity['changed_decisions']} of {parity['pictures']} decisions changed "
         f"({parity['origin']})"
     )
+    if compiled.precision == "INT8":
+        return [first, *_int8_lines(parity)]
     lines = [first]
     if (measured := parity.get("device", compiled.target)) != compiled.target:
         lines.append(f"  measured on {measured}: no {compiled.target} is here")
     if compiled.blob:
         lines.append(_blob_line(compiled.blob))
     return [*lines, *_half_lines(parity["half"])] if "half" in parity else lines
+
+
+def _int8_lines(parity: dict[str, Any]) -> Iterator[str]:
+    accuracy, calibration = parity["accuracy"], parity["calibration"]
+    lost = accuracy["drop"]
+    yield (
+        f"  accuracy: FP32 {accuracy['fp32']:.2%} ({accuracy['fp32_correct']}), INT8 "
+        f"{accuracy['int8']:.2%} ({accuracy['int8_correct']}); {abs(lost):.2f} points "
+        f"{'gained' if lost < 0 else 'lost'}, {accuracy['max_drop']:g} allowed; mean difference "
+        f"{parity['mean_difference']:g}"
+    )
+    control = calibration["control_faces"]
+    yield f"  calibrated on {calibration['faces']} faces of {calibration['origin']}" + (
+        f", layers chosen on {control} others" if control else ""
+    )
+    if parity["float_layers"]:
+        yield f"  left in float: {', '.join(parity['float_layers'])}"
+    width = max((len(row["layer"]) for row in parity["layers"]), default=0)
+    for row in parity["layers"]:
+        noise = "" if row["sqnr_db"] is None else f"{row['sqnr_db']:8.1f} dB"
+        yield f"  {row['layer']:{width}}  error {row['relative_error']:7.2%}{noise}"
 
 
 def _blob_line(blob: dict[str, Any]) -> str:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edgeage.compiler.compile import compile_model
+    from edgeage.compiler.int8 import Int8Options
     from edgeage.compiler.profiles import Profile, read_profile
     from edgeage.compiler.released import released_models
     from edgeage.compiler.sources import TrainedModel, find_model
 
 __all__ = [
+    "Int8Options",
     "Profile",
     "TrainedModel",
     "compile_model",
@@ -21,6 +23,7 @@ __all__ = [
 ]
 
 _HOME_OF = {
+    "Int8Options": "int8",
     "Profile": "profiles",
     "TrainedModel": "sources",
     "compile_model": "compile",

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import tempfile
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgeage.compiler.calibration import read_split
 from edgeage.compiler.graph import build_graph
+from edgeage.compiler.int8 import Int8Options, check_accuracy, quantise_graph
 from edgeage.compiler.movidius import check_and_add_blob, half_figures
 from edgeage.compiler.parity import Pictures, check_parity, parity_pictures
 from edgeage.compiler.profiles import Profile, read_profile
+from edgeage.compiler.quantise import require_nncf
 from edgeage.compiler.references import opencv_reference
 from edgeage.errors import ModelError, UsageError
 from edgeage.movidius.toolchain import find_toolchain
@@ -20,8 +25,6 @@ from edgeage.runtime.openvino import OpenVINOBackend, available_devices
 from edgeage.runtime.options import RuntimeOptions
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from edgeage.compiler.sources import TrainedModel
     from edgeage.manifest import Manifest
 
@@ -39,6 +42,7 @@ def compile_model(
     shaves: int | None = None,
     cmx_slices: int | None = None,
     hw: bool | None = None,
+    int8: Int8Options | None = None,
 ) -> Manifest:
     """Compile a trained network into ``folder / NAME`` after proving that it still agrees.
 
@@ -46,23 +50,29 @@ def compile_model(
         trained: what to compile; see :func:`edgeage.compiler.find_model`.
         folder: where the compiled model's own folder appears, whole or not at all.
         target: a target with a profile under ``compile/``.
-        precision: ``"FP32"`` or ``"FP16"``, as far as the target's profile has them.
+        precision: ``"FP32"``, ``"FP16"`` or ``"INT8"``, as far as the target's profile has them.
         data: pictures for the parity check; see :func:`edgeage.compiler.parity.parity_pictures`.
+            INT8 needs a built data set: it is calibrated on faces of its training LMDB and
+            measured on all of its test LMDB.
         overwrite: replace a compiled model of that name.
         shaves: for a Myriad X, instead of the profile's; see
             :class:`edgeage.movidius.blobs.BlobOptions`.
         cmx_slices: likewise.
         hw: likewise.
+        int8: how to quantise; None for the defaults of :class:`edgeage.compiler.Int8Options`.
 
     Returns:
         The compiled model's manifest, in place.
 
     Raises:
-        UsageError: for an unknown target or precision, or options of a blob that are out of
-            range or for a target without one.
+        UsageError: for an unknown target or precision, options of a blob that are out of range
+            or for a target without one, options of INT8 in another precision, or INT8 without
+            ``data``.
+        MissingDependencyError: when INT8 is wanted and NNCF is not installed.
+        DatasetError: when the data set is missing, incomplete or of another task.
         ModelError: when the network, its weights and its labels do not fit together.
-        ParityError: when the compiled network is further from the trained one than the profile
-            allows; nothing is written then.
+        ParityError: when the compiled network is further from the trained one, or loses more
+            accuracy, than the profile allows; nothing is written then.
         ToolchainError: when a blob is wanted and the Movidius tools are missing or fail.
         EdgeageError: when the folder is not empty and not ``overwrite``.
 
@@ -71,15 +81,23 @@ def compile_model(
     """
     profile = chosen_profile(target, precision, shaves=shaves, cmx_slices=cmx_slices, hw=hw)
     toolchain = None if profile.blob is None else find_toolchain()
+    if profile.precision == "INT8":
+        _check_int8(data)
+    elif int8 is not None:
+        raise UsageError(f"calibration and accuracy are of INT8, and this is {profile.precision}")
     manifest = trained.manifest
     place = folder / manifest.name
     with atomic_dir(place, overwrite=overwrite) as temporary:
-        pictures = parity_pictures(data, manifest.input, manifest.task)
-        compiled = _write(_graph(trained, profile), trained, profile, temporary)
-        if toolchain is None:
-            compiled = _checked(trained, compiled, pictures, profile)
+        if profile.precision == "INT8":
+            assert data is not None
+            compiled = _quantised(trained, profile, data, int8 or Int8Options(), temporary)
         else:
-            compiled = check_and_add_blob(trained, compiled, pictures, profile, toolchain)
+            pictures = parity_pictures(data, manifest.input, manifest.task)
+            compiled = _write(_graph(trained, profile), trained, profile, temporary)
+            if toolchain is None:
+                compiled = _checked(trained, compiled, pictures, profile)
+            else:
+                compiled = check_and_add_blob(trained, compiled, pictures, profile, toolchain)
         compiled.write(temporary / "model.json")
     return dataclasses.replace(compiled, folder=place)
 
@@ -127,6 +145,32 @@ def _checked(
 def parity_device(device: str) -> str:
     """Return the device a compiled model is proved on: the one it is for, or else the CPU."""
     return device if any(kind_of(name) == device for name in available_devices()) else "CPU"
+
+
+def _check_int8(data: Path | None) -> None:
+    """Refuse what INT8 lacks before anything that takes time."""
+    if data is None:
+        raise UsageError(
+            "INT8 is calibrated and measured on real faces; give a built data set's folder with "
+            "--data (edgeage dataset build makes one)"
+        )
+    require_nncf()
+
+
+def _quantised(
+    trained: TrainedModel, profile: Profile, data: Path, options: Int8Options, folder: Path
+) -> Manifest:
+    """Quantise, write, and compare with the same network in FP32, itself proved by parity."""
+    manifest = trained.manifest
+    split = read_split(data, manifest, options.calibration, control=options.accuracy_control)
+    pictures = parity_pictures(data, manifest.input, manifest.task)
+    with tempfile.TemporaryDirectory(prefix="edgeage-fp32-") as other:
+        exact = compile_model(trained, Path(other), precision="FP32", data=data)
+        made = quantise_graph(_graph(trained, profile), split, profile, options, pictures.batch)
+        compiled = _write(made.graph, trained, profile, folder)
+        figures = check_accuracy(exact, compiled, made, profile, options)
+    tools = {**compiled.tools, "nncf": version("nncf")}
+    return dataclasses.replace(compiled, parity=figures, tools=tools)
 
 
 def trained_graph(trained: TrainedModel, profile: Profile) -> Any:

@@ -14,7 +14,7 @@ from edgeage.runtime.openvino import MEAN_NODE, graph_mean, translated
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["build_graph", "build_layer", "input_blob"]
+__all__ = ["build_graph", "build_layer", "input_blob", "name_the_rest"]
 
 
 def build_graph(
@@ -71,11 +71,11 @@ def build_graph(
     answer.get_tensor().set_names({output_name})
     pixels.output(0).get_tensor().set_names({name})
     graph = ov.Model([ops.result(answer, name=f"{output_name}/result")], [pixels], net.name)
-    _name_the_rest(graph)
+    name_the_rest(graph)
     return graph
 
 
-def _name_the_rest(graph: Any) -> None:
+def name_the_rest(graph: Any) -> None:
     """Name the nodes OpenVINO numbers itself, so that the same network is always the same file."""
     for place, node in enumerate(graph.get_ordered_ops()):
         if node.get_friendly_name() == node.get_name():

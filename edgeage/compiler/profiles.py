@@ -24,11 +24,13 @@ class Profile:
     Attributes:
         target: the target's name, for example ``"CPU"``.
         device: the device the runtime is asked for.
-        precision: ``"FP32"`` or ``"FP16"``: how weights are stored.
+        precision: ``"FP32"``, ``"FP16"`` or ``"INT8"``: how weights are stored.
         max_difference: largest allowed difference of any probability from the trained network's.
         mean_difference: largest allowed mean of those differences.
         lrn_scale: what local response normalisation across channels divides its input by before
             it squares it; a power of two, 1 for not at all.
+        max_accuracy_drop: for INT8, the percentage points of accuracy that may be lost against
+            single precision on faces that had no part in the calibration.
         options: what the runtime is told when it opens the device, in its own words.
         blob: how the blob for a Myriad X is compiled; None for a target without one.
 
@@ -42,6 +44,7 @@ class Profile:
     max_difference: float
     mean_difference: float
     lrn_scale: float = 1.0
+    max_accuracy_drop: float | None = None
     options: dict[str, str] = dataclasses.field(default_factory=dict)
     blob: BlobOptions | None = None
 
@@ -53,6 +56,11 @@ class Profile:
             )
         if self.lrn_scale < 1 or math.frexp(self.lrn_scale)[0] != 0.5:
             raise ValueError(f"expected lrn_scale of 1, 2, 4, …, got {self.lrn_scale}")
+        drop = self.max_accuracy_drop
+        if (self.precision == "INT8") != (drop is not None):
+            raise ValueError(f"expected max_accuracy_drop for INT8 and nothing else, got {drop}")
+        if drop is not None and not 0 <= drop <= 100:
+            raise ValueError(f"expected max_accuracy_drop of 0 to 100 points, got {drop}")
 
 
 def targets(folder: Path | None = None) -> list[str]:

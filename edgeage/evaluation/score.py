@@ -11,12 +11,13 @@ from edgeage.evaluation.metrics import Score
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from edgeage.datasets.store import DatumReader
     from edgeage.manifest import Manifest
     from edgeage.runtime.backend import Session
 
-__all__ = ["predict_probabilities", "score_model"]
+__all__ = ["check_labels", "predict_probabilities", "score_model"]
 
 _CHUNK = 64
 
@@ -49,6 +50,24 @@ def predict_probabilities(
     return np.concatenate(probabilities), np.array(labels, dtype=np.int64)
 
 
+def check_labels(labels: np.ndarray, manifest: Manifest, path: Path) -> None:
+    """Refuse labels that are not a network's.
+
+    Args:
+        labels: int64 (N,), at least one.
+        manifest: of the network.
+        path: of the LMDB they come from.
+
+    Raises:
+        DatasetError: when a label is none of the network's.
+    """
+    if labels.min() < 0 or labels.max() >= len(manifest.labels):
+        raise DatasetError(
+            f"{path} has labels of {labels.min()} to {labels.max()}, {manifest.name} knows "
+            f"0 to {len(manifest.labels) - 1}; is it the data set of another task?"
+        )
+
+
 def score_model(
     session: Session,
     manifest: Manifest,
@@ -67,11 +86,7 @@ def score_model(
         DatasetError: when a record's label is none of the network's.
     """
     probabilities, labels = predict_probabilities(session, manifest, reader, on_progress)
-    if labels.min() < 0 or labels.max() >= len(manifest.labels):
-        raise DatasetError(
-            f"{reader.path} has labels of {labels.min()} to {labels.max()}, {manifest.name} knows "
-            f"0 to {len(manifest.labels) - 1}; is it the data set of another task?"
-        )
+    check_labels(labels, manifest, reader.path)
     return Score.of(
         labels, probabilities.argmax(axis=1), manifest.labels, ordered=manifest.task == "age"
     )

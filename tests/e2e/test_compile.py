@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import re
 import shutil
 
 import cv2
@@ -86,7 +88,25 @@ BROKEN = {
         2,
         "unknown target «NPX»; expected CPU or",
     ),
-    "unknown precision": (["--precision", "FP8"], 2, "no precision «FP8»; expected FP32 or FP16"),
+    "unknown precision": (["--precision", "FP8"], 2, "«FP8»; expected FP32 or FP16 or INT8"),
+    "INT8 without faces": (
+        ["--precision", "INT8"],
+        2,
+        "real faces; give a built data set's folder",
+    ),
+    "INT8's option in FP16": (["--max-drop", "1"], 2, "--max-drop is of INT8, and this is FP16"),
+    "calibration in FP16": (["--calibration", "9"], 2, "--calibration is of INT8"),
+    "accuracy control in FP16": (["--accuracy-control"], 2, "--accuracy-control is of INT8"),
+    "no face to calibrate with": (
+        ["--precision", "INT8", "--data", ".", "--calibration", "0"],
+        2,
+        "expected at least 1 face to calibrate with, got 0",
+    ),
+    "pictures instead of LMDBs": (
+        ["--precision", "INT8", "--data", "nowhere"],
+        1,
+        "age_test_lmdb is not an LMDB: it has no data.mdb; make one with: edgeage dataset build",
+    ),
     "INT8 on a stick": (["--target", "MYRIAD", "--precision", "INT8"], 2, "has no INT8; use FP16"),
     "too many SHAVEs": (["--target", "OAK", "--shaves", "17"], 2, "from 1 to 16, got 17"),
     "slices alone": (["--target", "MYRIAD", "--cmx-slices", "9"], 2, "go together with shaves"),
@@ -153,3 +173,59 @@ def test_another_mean_is_built_in(cli, folder, tmp_path):
     )  # fmt: skip
     assert done.exit_code == 0, done.stderr
     assert (np.load(tmp_path / "out" / "agenet" / "mean.npy") == 20).all()
+
+
+class TestInt8:
+    """Eight bits, calibrated on one LMDB and measured on the other."""
+
+    @pytest.fixture(autouse=True)
+    def _nncf(self):
+        if importlib.util.find_spec("nncf") is None:
+            pytest.skip("nncf is not installed")
+
+    @pytest.fixture
+    def call(self, sided_model, sided_data, tmp_path):
+        def call(outlier=0.0):
+            given = ["--precision", "INT8", "--data", sided_data, "--calibration", "20"]
+            return ["compile", sided_model(outlier), "-o", tmp_path / "out", *given]
+
+        return call
+
+    def test_prints_what_it_costs(self, cli, call, tmp_path):
+        done = cli(*call())
+        assert done.exit_code == 0, done.stderr
+        first, accuracy, calibration, *layers = done.stdout.splitlines()
+        assert first.startswith(f"{tmp_path / 'out' / 'sided'}  CPU INT8  largest difference ")
+        assert first.endswith("0 of 50 decisions changed (50 faces of gender_test_lmdb)")
+        assert accuracy.startswith(
+            "  accuracy: FP32 100.00% (50), INT8 100.00% (50); 0.00 points lost, 0.5 allowed"
+        )
+        assert calibration == "  calibrated on 20 faces of gender_train_lmdb"
+        assert sorted(line.split()[0] for line in layers) == ["conv1", "conv2", "fc3"]
+        assert all(re.search(r"error +\d+\.\d\d% +\d\d\.\d dB$", line) for line in layers)
+        stages = [line.partition(":")[0] for line in done.stderr.splitlines()]
+        assert stages == ["calibrating", "running FP32", "running INT8"]
+
+    def test_json_is_one_document(self, cli, call):
+        done = cli(*call(), "--json", "--max-drop", "1.5")
+        (model,) = json.loads(done.stdout)["models"]
+        assert model["precision"] == "INT8"
+        assert model["parity"]["accuracy"]["max_drop"] == 1.5
+
+    def test_a_loss_is_refused_in_one_line(self, cli, call, tmp_path):
+        done = cli(*call(1e6))
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert "points of accuracy" in done.stderr.splitlines()[-1]
+        assert "worst layers by their own error: fc3 " in done.stderr.splitlines()[-1]
+        assert not (tmp_path / "out").exists()
+
+    def test_accuracy_control_says_what_it_left_in_float(self, cli, call):
+        done = cli(*call(1e6), "--accuracy-control")
+        assert done.exit_code == 0, done.stderr
+        assert "  left in float: fc3" in done.stdout.splitlines()
+        assert "faces of gender_train_lmdb, layers chosen on 40 others" in done.stdout
+
+    def test_the_compiled_model_predicts(self, cli, call, tmp_path):
+        assert cli(*call()).exit_code == 0
+        done = cli("test", "gendernet", "--model", tmp_path / "out" / "sided", "--data", call()[7])
+        assert "Accuracy: 100.0%, 50/50 corrects" in done.stdout

@@ -9,8 +9,8 @@ import sys
 import pytest
 
 HEAVY = {
-    "PIL", "cv2", "google.protobuf", "keras", "lmdb", "matplotlib", "openvino", "pandas", "scipy",
-    "skimage", "tensorflow", "torch",
+    "PIL", "cv2", "google.protobuf", "keras", "lmdb", "matplotlib", "nncf", "openvino", "pandas",
+    "scipy", "skimage", "tensorflow", "torch",
 }  # fmt: skip
 
 

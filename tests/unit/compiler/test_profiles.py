@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgeage.compiler.profiles import read_profile, targets
+from edgeage.compiler.profiles import Profile, read_profile, targets
 from edgeage.errors import EdgeageError, UsageError
 from edgeage.movidius.blobs import BlobOptions
 
@@ -56,13 +56,24 @@ def test_an_npu_has_no_single_precision_and_says_so():
             "«CPX»; expected CPU or GPU or MYRIAD or NPU or OAK; did you mean «CPU»?",
         ),
         ("../cpu", "FP32", "unknown target «../cpu»"),
-        ("CPU", "INT3", "target CPU has no precision «INT3»; expected FP32 or FP16"),
+        ("CPU", "INT3", "target CPU has no precision «INT3»; expected FP32 or FP16 or INT8"),
     ],
 )
 def test_names_what_there_is(target, precision, reason):
     with pytest.raises(UsageError) as caught:
         read_profile(target, precision)
     assert reason in str(caught.value)
+
+
+def test_a_cpu_may_lose_half_a_point_in_eight_bits():
+    assert read_profile("CPU", "int8").max_accuracy_drop == 0.5
+    assert read_profile("CPU", "FP16").max_accuracy_drop is None
+
+
+@pytest.mark.parametrize(("drop", "reason"), [(None, "got None"), (-1, "got -1"), (101, "got 101")])
+def test_int8_says_how_much_may_be_lost(drop, reason):
+    with pytest.raises(ValueError, match=reason):
+        Profile("X", "X", "INT8", 1.0, 1.0, max_accuracy_drop=drop)
 
 
 BASE = 'target = "X"\ndevice = "X"\n[precision.FP32]\nmax_difference = 1\nmean_difference = 1\n'
@@ -96,6 +107,7 @@ BASE = 'target = "X"\ndevice = "X"\n[precision.FP32]\nmax_difference = 1\nmean_d
         ),
         (BASE + "lrn_scale = 10", "expected lrn_scale of 1, 2, 4, …, got 10"),
         (BASE + "lrn_scale = 0.5", "expected lrn_scale of 1, 2, 4, …, got 0.5"),
+        (BASE + "max_accuracy_drop = 0.5", "max_accuracy_drop for INT8 and nothing else, got 0.5"),
     ],
     ids=[
         "no target",
@@ -105,6 +117,7 @@ BASE = 'target = "X"\ndevice = "X"\n[precision.FP32]\nmax_difference = 1\nmean_d
         "too many shaves",
         "no power of two",
         "less than one",
+        "accuracy of FP32",
     ],
 )
 def test_a_broken_profile_says_where(text, reason, tmp_path):

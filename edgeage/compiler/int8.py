@@ -1,0 +1,239 @@
+"""What INT8 needs besides a graph: faces to calibrate with, and proof that accuracy is kept."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgeage.compiler.graph import name_the_rest
+from edgeage.compiler.layererrors import float_layers, layer_errors
+from edgeage.compiler.parity import rounded
+from edgeage.compiler.quantise import allowed_faces, quantise
+from edgeage.errors import ParityError, UsageError
+from edgeage.evaluation.score import check_labels, predict_probabilities
+from edgeage.runtime.openvino import OpenVINOBackend
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edgeage.compiler.calibration import Split
+    from edgeage.compiler.layererrors import LayerError
+    from edgeage.compiler.profiles import Profile
+    from edgeage.manifest import Manifest
+
+__all__ = ["Int8Options", "Quantised", "check_accuracy", "quantise_graph"]
+
+WORST = 3
+"""How many layers a refusal names."""
+
+
+def _silent(_stage: str, _done: int, _total: int | None) -> None:
+    """Tell nobody."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Int8Options:
+    """What the user may choose of a quantisation.
+
+    Attributes:
+        calibration: faces to calibrate with.
+        accuracy_control: put the layers that cost too much accuracy back to float.
+        max_drop: percentage points of accuracy that may be lost; None for the profile's.
+        on_progress: told what is going on and how many of how many faces are done.
+
+    Raises:
+        UsageError: for a number out of range.
+    """
+
+    calibration: int = 300
+    accuracy_control: bool = False
+    max_drop: float | None = None
+    on_progress: Callable[[str, int, int | None], None] = dataclasses.field(
+        default=_silent, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        if self.calibration < 1:
+            raise UsageError(f"expected at least 1 face to calibrate with, got {self.calibration}")
+        if self.max_drop is not None and not 0 <= self.max_drop <= 100:
+            raise UsageError(f"expected max_drop of 0 to 100 points, got {self.max_drop:g}")
+
+    def points(self, profile: Profile) -> float:
+        """Return how many percentage points may be lost."""
+        drop = profile.max_accuracy_drop if self.max_drop is None else self.max_drop
+        assert drop is not None
+        return drop
+
+    def stage(self, name: str) -> Callable[[int, int | None], None]:
+        """Return what takes the progress of one stage."""
+        return lambda done, total: self.on_progress(name, done, total)
+
+
+@dataclasses.dataclass(frozen=True)
+class Quantised:
+    """A quantised graph and what it was made with.
+
+    Attributes:
+        graph: ``openvino.Model`` with the input and output of the exact one.
+        split: the faces.
+        errors: of every quantised layer, the largest first.
+        float_layers: the layers that accuracy control left in float.
+    """
+
+    graph: Any
+    split: Split
+    errors: list[LayerError]
+    float_layers: list[str]
+
+
+def quantise_graph(
+    graph: Any, split: Split, profile: Profile, options: Int8Options, pictures: np.ndarray
+) -> Quantised:
+    """Quantise a graph and measure every layer's error.
+
+    Args:
+        graph: ``openvino.Model`` in single precision.
+        split: the faces; those for control are used where there are any.
+        profile: the target's, in INT8.
+        options: what the user chose.
+        pictures: what each layer's error is measured on: uint8 (n, 3, height, width), BGR.
+
+    Raises:
+        MissingDependencyError: when NNCF is not installed.
+        ModelError: when NNCF cannot quantise the network.
+        ParityError: when accuracy control leaves no layer in INT8.
+    """
+    made = quantise(
+        graph,
+        split,
+        max_drop=options.points(profile),
+        device=profile.device,
+        on_progress=options.stage("calibrating"),
+    )
+    name_the_rest(made)
+    errors = layer_errors(graph, made, pictures)
+    if not errors:
+        raise ParityError(
+            f"every layer had to be left in float to lose no more than {options.points(profile):g} "
+            "points of accuracy; nothing was written; compile with --precision FP16"
+        )
+    return Quantised(made, split, errors, float_layers(made))
+
+
+def check_accuracy(
+    exact: Manifest, compiled: Manifest, made: Quantised, profile: Profile, options: Int8Options
+) -> dict[str, Any]:
+    """Compare a quantised network with the exact one on every face of the test LMDB.
+
+    Args:
+        exact: the network compiled for the CPU in FP32.
+        compiled: the same in INT8.
+        made: what it was compiled from.
+        profile: the target's, in INT8: where it runs and how far it may be off.
+        options: what the user chose.
+
+    Returns:
+        The figures for the manifest: those of :func:`edgeage.compiler.parity.check_parity`, and
+        ``accuracy``, ``calibration``, ``layers``, ``float_layers`` and ``graph``, which
+        docs/int8.md describes.
+
+    Raises:
+        ParityError: when more accuracy is lost than allowed, with the worst layers.
+    """
+    expected, labels = _answers(exact, "CPU", made.split, options.stage("running FP32"))
+    found, _ = _answers(compiled, profile.device, made.split, options.stage("running INT8"))
+    accuracy = _accuracy(expected, found, labels, options.points(profile))
+    difference = np.abs(found.astype(np.float64) - expected)
+    figures = {
+        "reference": f"the FP32 graph, OpenVINO {exact.tools['openvino']}",
+        "pictures": len(labels),
+        "origin": f"{len(labels)} faces of {made.split.test_lmdb.name}",
+        "max_difference": rounded(difference.max()),
+        "mean_difference": rounded(difference.mean()),
+        "changed_decisions": int((found.argmax(axis=1) != expected.argmax(axis=1)).sum()),
+        "max_allowed": profile.max_difference,
+        "mean_allowed": profile.mean_difference,
+        "accuracy": accuracy,
+        **_origins(made),
+        "graph": exact.parity,
+    }
+    if problem := _problem(figures, accuracy, difference.mean()):
+        raise ParityError(f"{compiled.name} for {profile.target} in INT8 {problem}{_worst(made)}")
+    return figures
+
+
+def _answers(
+    manifest: Manifest, device: str, split: Split, on_progress: Callable[[int, int | None], None]
+) -> tuple[np.ndarray, np.ndarray]:
+    from edgeage.datasets.store import DatumReader
+
+    with (
+        DatumReader(split.test_lmdb) as reader,
+        contextlib.closing(OpenVINOBackend(device).load(manifest)) as session,
+    ):
+        answers, labels = predict_probabilities(session, manifest, reader, on_progress)
+    check_labels(labels, manifest, split.test_lmdb)
+    return answers, labels
+
+
+def _accuracy(
+    expected: np.ndarray, found: np.ndarray, labels: np.ndarray, points: float
+) -> dict[str, Any]:
+    right = [int((answers.argmax(axis=1) == labels).sum()) for answers in (expected, found)]
+    shares = [round(count / len(labels), 5) for count in right]
+    return {
+        "fp32": shares[0],
+        "int8": shares[1],
+        "fp32_correct": right[0],
+        "int8_correct": right[1],
+        "drop": round(100 * (right[0] - right[1]) / len(labels), 3),
+        "max_drop": points,
+    }
+
+
+def _origins(made: Quantised) -> dict[str, Any]:
+    split = made.split
+    return {
+        "calibration": {
+            "origin": split.train_lmdb.name,
+            "faces": len(split.calibration),
+            "control_faces": len(split.control),
+        },
+        "layers": [
+            {
+                "layer": error.layer,
+                "relative_error": rounded(error.relative_error),
+                "sqnr_db": rounded(error.sqnr_db) if error.relative_error else None,
+            }
+            for error in made.errors
+        ],
+        "float_layers": made.float_layers,
+    }
+
+
+def _problem(figures: dict[str, Any], accuracy: dict[str, Any], mean: float) -> str:
+    lost = accuracy["fp32_correct"] - accuracy["int8_correct"]
+    if lost > allowed_faces(accuracy["max_drop"], figures["pictures"]):
+        return (
+            f"loses {accuracy['drop']:.2f} points of accuracy ({accuracy['fp32_correct']} of "
+            f"{figures['origin']} right in FP32, {accuracy['int8_correct']} in INT8), "
+            f"{accuracy['max_drop']:g} are allowed"
+        )
+    # «not ≤» rather than «>» so that NaN fails.
+    if not mean <= figures["mean_allowed"]:
+        return (
+            f"differs from FP32 by {mean:.2g} on average over {figures['origin']}, "
+            f"{figures['mean_allowed']:g} is allowed"
+        )
+    return ""
+
+
+def _worst(made: Quantised) -> str:
+    layers = ", ".join(str(error) for error in made.errors[:WORST])
+    return (
+        f"; worst layers by their own error: {layers}; nothing was written; try "
+        "--accuracy-control, other --calibration faces, or FP16"
+    )

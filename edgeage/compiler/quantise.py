@@ -1,0 +1,202 @@
+"""Post-training quantisation with NNCF, which is imported here only, and kept quiet.
+
+An activation's range is the smallest and largest number the calibration faces make of it: NNCF's
+own choice, the mean of each face's largest, cuts off what these networks decide by. Biases are
+not corrected, which in networks of so few layers moves more decisions than it saves. Both were
+chosen on training faces beside those of the calibration; docs/int8.md has the figures.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgeage.errors import ModelError, require
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import ModuleType
+
+    from edgeage.compiler.calibration import Faces, Split
+
+__all__ = ["allowed_faces", "quantise", "require_nncf"]
+
+_LOGGER = logging.getLogger(__name__)
+_TELEMETRY = "openvino_telemetry"
+
+
+def quantise(
+    graph: Any,
+    split: Split,
+    *,
+    max_drop: float,
+    device: str = "CPU",
+    on_progress: Callable[[int, int | None], None] | None = None,
+) -> Any:
+    """Quantise a graph's convolutions and inner products to INT8.
+
+    Weights are symmetric with a scale an output channel, activations with a scale a tensor.
+    Everything else stays in floating point, local response normalisation among it.
+
+    With faces for accuracy control NNCF puts back to float, one by one, the layer with which most
+    of them are decided rightly, until no more than allowed are wrong or no layer is left.
+
+    Args:
+        graph: ``openvino.Model`` of :func:`edgeage.compiler.graph.build_graph`, in single
+            precision; it is not changed.
+        split: the faces.
+        max_drop: percentage points of accuracy that may be lost on the faces for control.
+        device: the device it is for; layers are chosen on the CPU in any case.
+        on_progress: told how many of how many calibration faces are done.
+
+    Returns:
+        ``openvino.Model`` with the same input and output.
+
+    Raises:
+        MissingDependencyError: when NNCF is not installed.
+        ModelError: when NNCF cannot quantise it.
+    """
+    with _quiet_nncf() as nncf, _translated(nncf):
+        known = nncf.TargetDevice.__members__
+        data = nncf.Dataset(_Counted(_rows(split.calibration), on_progress))
+        given = {
+            "subset_size": len(split.calibration),
+            "preset": nncf.QuantizationPreset.PERFORMANCE,
+            "target_device": known.get(device, nncf.TargetDevice.ANY),
+        }
+        if not len(split.control):
+            return nncf.quantize(graph, data, advanced_parameters=_ranges(nncf), **given)
+        pairs = list(zip(_rows(split.control), split.control.labels.tolist(), strict=True))
+        return nncf.quantize_with_accuracy_control(
+            graph,
+            data,
+            nncf.Dataset(pairs, lambda pair: pair[0]),
+            _right_and_shares,
+            max_drop=allowed_faces(max_drop, len(pairs)) + 0.5,
+            drop_type=nncf.DropType.ABSOLUTE,
+            advanced_quantization_parameters=_ranges(nncf),
+            advanced_accuracy_restorer_parameters=nncf.AdvancedAccuracyRestorerParameters(
+                num_ranking_workers=1
+            ),
+            **given,
+        )
+
+
+def allowed_faces(max_drop: float, faces: int) -> int:
+    """Return how many more of ``faces`` may be wrong when ``max_drop`` points may be lost.
+
+    >>> allowed_faces(0.5, 549), allowed_faces(0.5, 200), allowed_faces(0.5, 199)
+    (2, 1, 0)
+    """
+    return int(max_drop * faces / 100 + 1e-9)
+
+
+def require_nncf() -> ModuleType:
+    """Import NNCF without what the import does besides.
+
+    It reports every use to its makers unless the package that does so is missing, and makes its
+    own class that of every logger the process has from there on.
+
+    Raises:
+        MissingDependencyError: when it is not installed.
+    """
+    telemetry = sys.modules.get(_TELEMETRY)
+    logger_class = logging.getLoggerClass()
+    sys.modules[_TELEMETRY] = None  # type: ignore[assignment]
+    try:
+        return require("nncf", extra="int8", purpose="quantise to INT8")
+    finally:
+        logging.setLoggerClass(logger_class)
+        del sys.modules[_TELEMETRY]
+        if telemetry is not None:
+            sys.modules[_TELEMETRY] = telemetry
+
+
+def _ranges(nncf: Any) -> Any:
+    from nncf.quantization.range_estimator import RangeEstimatorParametersSet
+
+    return nncf.AdvancedQuantizationParameters(
+        disable_bias_correction=True,
+        activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
+    )
+
+
+def _right_and_shares(
+    compiled: Any, pairs: Iterable[tuple[np.ndarray, int]]
+) -> tuple[float, list[float]]:
+    """Return how many faces are decided rightly, and the probability of each one's own class.
+
+    The mean of these probabilities, a quarter at most, ranks layers that decide as many rightly;
+    half a face more than allowed makes up for it. One number a face also makes NNCF rank by this
+    measure: by probabilities, its other way, 3.4 reverts the least helpful layer first.
+    """
+    items = [(np.array(compiled(pixels)[0]).reshape(-1), label) for pixels, label in pairs]
+    right = sum(int(found.argmax()) == label for found, label in items)
+    shares = [float(found[label]) for found, label in items]
+    return right + sum(shares) / len(shares) / 4, shares
+
+
+def _rows(faces: Faces) -> list[np.ndarray]:
+    return [faces.batch[place : place + 1] for place in range(len(faces))]
+
+
+class _Counted:
+    """A sequence that tells how many of its items have been handed out."""
+
+    def __init__(
+        self, items: list[np.ndarray], on_progress: Callable[[int, int | None], None] | None
+    ) -> None:
+        self._items, self._on_progress, self._done = items, on_progress, 0
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for item in self._items:
+            self._done += 1
+            if self._on_progress and self._done <= len(self):
+                self._on_progress(self._done, len(self))
+            yield item
+
+
+@contextlib.contextmanager
+def _translated(nncf: Any) -> Iterator[None]:
+    """Turn what NNCF and OpenVINO raise into one line of ours."""
+    own = [
+        k for k in vars(nncf.errors).values() if isinstance(k, type) and issubclass(k, Exception)
+    ]
+    kinds: tuple[type[Exception], ...] = (*own, RuntimeError, ValueError, TypeError)
+    try:
+        yield
+    except kinds as error:
+        reason = " ".join(str(error).split())
+        raise ModelError(f"NNCF cannot quantise the network: {reason}") from error
+
+
+@contextlib.contextmanager
+def _quiet_nncf() -> Iterator[ModuleType]:
+    """Import NNCF; while the block runs its bars are hidden and its log goes to ours.
+
+    Raises:
+        MissingDependencyError: when it is not installed.
+    """
+    nncf = require_nncf()
+    import rich
+
+    logger, console = logging.getLogger("nncf"), rich.get_console()
+    handlers, state = logger.handlers, console.__dict__
+    logger.handlers = [_Forward(logging.INFO)]
+    rich.reconfigure(quiet=True, force_terminal=False)
+    try:
+        yield nncf
+    finally:
+        logger.handlers, console.__dict__ = handlers, state
+
+
+class _Forward(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        _LOGGER.debug("NNCF: %s", record.getMessage())
