@@ -364,7 +364,7 @@ def sided_model(tmp_path: Path) -> Callable[..., Path]:
         caffe.write_weights(folder / "sided.caffemodel", caffe.parse_net(_SIDED_NET), weights)
         caffe.write_mean(folder / "mean.npy", mean)
         spec = InputSpec((16, 16), (16, 16), mean_sha256=caffe.mean_sha256(mean))
-        manifest = Manifest("sided", "gender", ("Male", "Female"), spec)
+        manifest = Manifest.classifier("sided", "gender", ("Male", "Female"), spec)
         manifest.with_files(
             folder, caffemodel="sided.caffemodel", prototxt="sided.prototxt", mean="mean.npy"
         ).write(folder / "sided.json")
