@@ -67,7 +67,7 @@ class MtcnnDetector:
         device: an OpenVINO device.
         options: how to use it; None for the defaults.
         min_score: how sure the last network must be, 0 to 1; None for 0.7.
-        min_size: side in pixels of the smallest face to look for; None for
+        min_size: longer side in pixels of the smallest face to look for; None for
             :func:`smallest_face`.
 
     Raises:
@@ -147,9 +147,11 @@ class MtcnnDetector:
         """Run the third network, which has the last word and tells the landmarks."""
         answers = self._run(2, halves, found)
         scores = answers[2][:, 1]
-        sure = np.flatnonzero(scores > self._min_score)
-        scores, squares, owners = scores[sure], found.boxes[sure], found.owners[sure]
-        boxes = refined(squares, answers[4][sure])
+        boxes = refined(found.boxes, answers[4])
+        large = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) >= (self._min_size or 0)
+        sure = np.flatnonzero(large & (scores > self._min_score))
+        boxes, scores = boxes[sure], scores[sure]
+        squares, owners = found.boxes[sure], found.owners[sure]
         # All x, then all y, as fractions of the square that was looked at.
         fractions = answers[10][sure].reshape(-1, 2, 5)
         low, size = squares[:, :2, None], (squares[:, 2:] - squares[:, :2])[:, :, None]

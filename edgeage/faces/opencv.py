@@ -82,9 +82,9 @@ class YunetDetector(SerialDetector):
     Args:
         path: its ``.onnx`` file, of 2023 or later.
         min_score: faces of a lower score are left out; None for 0.7.
-        min_size: faces whose box is smaller, in pixels, are left out; None for none. Pictures are
-            looked at with their longer side made 640 pixels, or larger where ``min_size`` would
-            be less than 20 pixels then.
+        min_size: faces whose box has no side so long, in pixels, are left out; None for none.
+            Pictures are looked at with their longer side made 640 pixels, or larger where
+            ``min_size`` would be less than 20 pixels then.
 
     Raises:
         ModelError: when OpenCV cannot read the file.
@@ -112,7 +112,7 @@ class YunetDetector(SerialDetector):
         self._network.setInputSize(small.shape[1::-1])
         _, rows = self._network.detect(small)
         faces = [] if rows is None else [_from_row(row, across, down) for row in rows]
-        return [face for face in faces if min(face.width, face.height) >= self._min_size]
+        return [face for face in faces if max(face.width, face.height) >= self._min_size]
 
 
 def _from_row(row: np.ndarray, across: float, down: float) -> Detection:

@@ -41,7 +41,7 @@ def open_detector(
             ``dlib`` always run on the CPU.
         options: how to use the device; None for the defaults.
         min_score: how sure the detector must be of a face, 0 to 1; None for its own default.
-        min_size: side in pixels of the smallest face wanted; None for the detector's default.
+        min_size: longer side in pixels of the smallest face wanted; None for the detector's own.
 
     Returns:
         The detector; close it when done.

@@ -26,7 +26,7 @@ STRIDE = 2
 _FACTOR = 0.709
 _WIDTHS = (64, 96, 128, 160, 192, 256, 320, 384, 512, 640, 768, 1024, 1280, 1536)
 _EMPTY = 127
-_REMAP_ROWS = 32766
+_REMAP_SIDE = 32766
 
 
 class Halves:
@@ -34,22 +34,17 @@ class Halves:
 
     Args:
         picture_bgr: uint8 array of shape (height, width, 3), BGR.
-        scale: how much smaller the largest copy is; 1 for the picture itself.
+        scale: the largest copy that is needed, as a part of the picture; 1 for the picture itself.
     """
 
     def __init__(self, picture_bgr: np.ndarray, scale: float = 1.0) -> None:
-        import cv2
-
         self.size_hw = picture_bgr.shape[:2]
-        if scale < 1:
-            picture_bgr = _resized(picture_bgr, _scaled(self.size_hw, scale))
-        self._copies = [np.ascontiguousarray(picture_bgr)]
+        largest = np.ascontiguousarray(picture_bgr)
+        while scale <= 0.5 or max(largest.shape) > _REMAP_SIDE:
+            largest, scale = _halved(largest), scale * 2
+        self._copies = [largest]
         while min(self._copies[-1].shape[:2]) >= 2 * CELL:
-            height, width = self._copies[-1].shape[:2]
-            halved = cv2.resize(
-                self._copies[-1], (width // 2, height // 2), interpolation=cv2.INTER_AREA
-            )
-            self._copies.append(halved)
+            self._copies.append(_halved(self._copies[-1]))
 
     def resized(self, size_hw: tuple[int, int]) -> np.ndarray:
         """Return the picture in another size, from the smallest copy that is at least as large."""
@@ -78,7 +73,7 @@ class Halves:
         ratio = (boxes_xyxy[:, 2] - boxes_xyxy[:, 0]) * shrink / side
         steps = np.floor(np.log2(np.maximum(ratio / 2, 1))).astype(int)
         copies = np.minimum(steps, len(self._copies) - 1)
-        at_once = _REMAP_ROWS // (2 * side)
+        at_once = _REMAP_SIDE // (2 * side)
         for copy in np.unique(copies):
             members = np.flatnonzero(copies == copy)
             for start in range(0, len(members), at_once):
@@ -211,6 +206,10 @@ def _on_shelves(sizes: Sequence[tuple[int, int]], width: int) -> tuple[list[Plac
         levels.append(Placed(shelf[1], shelf[0], (rows, columns)))
         shelf[1] += across
     return levels, height
+
+
+def _halved(picture: np.ndarray) -> np.ndarray:
+    return _resized(picture, (max(1, picture.shape[0] // 2), max(1, picture.shape[1] // 2)))
 
 
 def _scaled(size_hw: tuple[int, int], scale: float) -> tuple[int, int]:

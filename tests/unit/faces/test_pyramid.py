@@ -94,3 +94,10 @@ def test_canvases_have_few_shapes():
 
 def test_a_picture_smaller_than_the_smallest_face_has_no_levels():
     assert level_scales((19, 300), 20) == []
+
+
+def test_a_picture_longer_than_opencv_takes_is_halved():
+    long = np.zeros((24, 40_000, 3), np.uint8)
+    long[:, 30_000:30_048] = 255
+    cut = Halves(long).cut(np.array([[30_000, 0, 30_024, 24.0]]), 24)
+    assert cut[0, 2:-2, 2:-2].min() == 255

@@ -55,7 +55,7 @@ def test_limits_leave_faces_out(answering):
     path = answering(v5(), [1, 3, 64, 64])
     sure = open_detector(path, options=UNCACHED, min_score=0.7).detect([PICTURE])[0]
     assert [face.score for face in sure] == pytest.approx([0.9])
-    large = open_detector(path, options=UNCACHED, min_size=26).detect([PICTURE])[0]
+    large = open_detector(path, options=UNCACHED, min_size=51).detect([PICTURE])[0]
     assert large == []
 
 
