@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeage.errors import ModelError, UsageError
+from edgeage.runtime.modelcache import ModelCache
 from edgeage.runtime.options import RuntimeOptions
+from edgeage.runtime.properties import device_properties
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Network", "byte_input", "compile_properties", "input_layout", "read_network"]
-
-_HINTS = {"latency": "LATENCY", "throughput": "THROUGHPUT"}
+__all__ = ["Network", "byte_input", "input_layout", "read_network"]
 
 
 def read_network(path: Path) -> Any:
@@ -112,20 +112,6 @@ def byte_input(
     return processor.build()
 
 
-def compile_properties(options: RuntimeOptions) -> dict[str, Any]:
-    """Say in OpenVINO's words how a device is to be used."""
-    from edgeage.paths import cache_dir
-
-    found: dict[str, Any] = {"PERFORMANCE_HINT": _HINTS[options.mode]}
-    if options.threads is not None:
-        found["INFERENCE_NUM_THREADS"] = options.threads
-    if options.streams is not None:
-        found["NUM_STREAMS"] = options.streams
-    if options.cache:
-        found["CACHE_DIR"] = str(cache_dir() / "openvino")
-    return found
-
-
 class Network:
     """A compiled network and the requests that run it.
 
@@ -154,8 +140,13 @@ class Network:
 
         self._name, self._device = name, device
         self._lock = threading.Lock()
-        with translated(f"open device «{device}» for {name}"):
-            wanted = {**compile_properties(options or RuntimeOptions()), **(properties or {})}
+        options = options or RuntimeOptions()
+        wanted = device_properties(device, options, properties or {})
+        what = ("detector", ov.get_version(), device, name, repr(sorted(wanted.items())))
+        kept = ModelCache().folder(*what) if options.cache else contextlib.nullcontext()
+        with translated(f"open device «{device}» for {name}"), kept as folder:
+            if folder is not None:
+                wanted["CACHE_DIR"] = str(folder)
             self._compiled: Any = ov.Core().compile_model(model, device, wanted)
             self._side_by_side = int(
                 self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgeage.processor import single_is_quicker
 from edgeage.runtime.devices import kind_of
 
 if TYPE_CHECKING:
@@ -12,9 +12,8 @@ if TYPE_CHECKING:
 
     from edgeage.runtime.options import RuntimeOptions
 
-__all__ = ["device_properties", "single_is_quicker"]
+__all__ = ["device_properties"]
 
-_CPUINFO = Path("/proc/cpuinfo")
 _LISTS = ("AUTO", "MULTI", "HETERO")
 
 
@@ -52,28 +51,3 @@ def _of_cpu(options: RuntimeOptions) -> dict[str, Any]:
     if single_is_quicker():
         chosen["INFERENCE_PRECISION_HINT"] = "f32"
     return chosen
-
-
-def single_is_quicker(cpuinfo: Path = _CPUINFO) -> bool:
-    """Say whether this CPU is slower in bf16, which OpenVINO takes wherever it can, than in f32.
-
-    On Intel's it is the matrix unit (AMX) that is quick in bf16, and a virtual machine may hide
-    it: a Xeon without takes 16 ms instead of 9 for AgeNet, a picture of a batch on one core. With
-    AMX it takes half of f32's time, and so does AMD's Zen 4 without. Where the flags cannot be
-    read, OpenVINO decides.
-
-    Args:
-        cpuinfo: Linux's description of the processor.
-    """
-    try:
-        text = cpuinfo.read_text(encoding="utf-8", errors="replace").partition("\n\n")[0]
-    except OSError:
-        return False
-    fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
-    named = {name.strip(): value.split() for name, value in fields.items()}
-    flags = named.get("flags", [])
-    return (
-        named.get("vendor_id") == ["GenuineIntel"]
-        and "avx512_bf16" in flags
-        and "amx_bf16" not in flags
-    )

@@ -12,6 +12,7 @@ import torch
 
 from edgeage.caffe import read_weights
 from edgeage.errors import TrainingError, UsageError
+from edgeage.processor import single_is_quicker
 from edgeage.training.data import Batch, BatchSource, prefetch
 from edgeage.training.logs import Reporter, StepReport, TestReport
 from edgeage.training.net import TorchNet
@@ -30,7 +31,9 @@ PRECISIONS = ("auto", "fp32", "bf16")
 
 
 def has_fast_bf16() -> bool:
-    """Return whether this CPU multiplies bfloat16 in hardware (AVX512-BF16 or AMX)."""
+    """Return whether this CPU multiplies bfloat16 in hardware, faster than float32."""
+    if single_is_quicker():
+        return False
     # torch before 2.7 cannot tell: full precision is the safe answer there.
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

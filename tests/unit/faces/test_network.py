@@ -10,13 +10,7 @@ import pytest
 from openvino import opset13 as ops
 
 from edgeage.errors import DeviceError, ModelError, UsageError
-from edgeage.faces.network import (
-    Network,
-    byte_input,
-    compile_properties,
-    input_layout,
-    read_network,
-)
+from edgeage.faces.network import Network, byte_input, input_layout, read_network
 from edgeage.runtime.options import RuntimeOptions
 
 UNCACHED = RuntimeOptions(cache=False)
@@ -112,13 +106,10 @@ def test_what_is_no_network_is_refused(suffix, tmp_path):
         read_network(path)
 
 
-def test_options_are_said_in_openvinos_words(tmp_path, monkeypatch):
+def test_what_was_compiled_is_kept_checked_in_the_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("EDGEAGE_CACHE", str(tmp_path))
-    chosen = RuntimeOptions(mode="throughput", threads=1, streams=2)
-    assert compile_properties(chosen) == {
-        "PERFORMANCE_HINT": "THROUGHPUT",
-        "INFERENCE_NUM_THREADS": 1,
-        "NUM_STREAMS": 2,
-        "CACHE_DIR": str(tmp_path / "openvino"),
-    }
-    assert compile_properties(UNCACHED) == {"PERFORMANCE_HINT": "LATENCY"}
+    Network(identity([1, 3, 4, 4]), "identity", options=UNCACHED).close()
+    assert not (tmp_path / "openvino").exists()
+    for _ in range(2):
+        Network(identity([1, 3, 4, 4]), "identity", options=RuntimeOptions()).close()
+        assert len(list((tmp_path / "openvino").glob("*/crc32.json"))) == 1

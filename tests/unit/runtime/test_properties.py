@@ -6,7 +6,7 @@ import pytest
 
 from edgeage.runtime import properties
 from edgeage.runtime.options import RuntimeOptions
-from edgeage.runtime.properties import device_properties, single_is_quicker
+from edgeage.runtime.properties import device_properties
 
 ALL = RuntimeOptions("throughput", threads=3, streams=2)
 
@@ -53,25 +53,3 @@ def test_single_precision_where_that_is_quicker_but_never_against_the_model(monk
     assert told["DEVICE_PROPERTIES"] == {"CPU": {hint: "f32"}}
     told = device_properties("AUTO", RuntimeOptions(), {hint: "bf16"})
     assert (told[hint], told["DEVICE_PROPERTIES"]["CPU"][hint]) == ("bf16", "bf16")
-
-
-@pytest.mark.parametrize(
-    ("vendor", "flags", "quicker"),
-    [
-        ("GenuineIntel", "avx512f avx512_bf16", True),
-        ("GenuineIntel", "avx512f avx512_bf16 amx_bf16", False),
-        ("GenuineIntel", "avx2 avx512f", False),
-        ("AuthenticAMD", "avx512f avx512_bf16", False),
-    ],
-    ids=["Intel without AMX", "Intel with AMX", "no bf16", "AMD"],
-)
-def test_bf16_is_slow_on_intel_without_its_matrix_unit(vendor, flags, quicker, tmp_path):
-    first = f"processor\t: 0\nvendor_id\t: {vendor}\nflags\t\t: fpu {flags}\n"
-    (tmp_path / "cpuinfo").write_text(f"{first}\nprocessor\t: 1\nflags\t: amx_bf16\n")
-    assert single_is_quicker(tmp_path / "cpuinfo") is quicker
-
-
-def test_a_cpu_that_does_not_tell(tmp_path):
-    (tmp_path / "cpuinfo").write_bytes(b"\xff\x00 Features : asimd\n")
-    assert not single_is_quicker(tmp_path / "cpuinfo")
-    assert not single_is_quicker(tmp_path / "missing")

@@ -1,0 +1,27 @@
+"""Which precision a processor is quick in."""
+
+import pytest
+
+from edgeage.processor import single_is_quicker
+
+
+@pytest.mark.parametrize(
+    ("vendor", "flags", "quicker"),
+    [
+        ("GenuineIntel", "avx512f avx512_bf16", True),
+        ("GenuineIntel", "avx512f avx512_bf16 amx_bf16", False),
+        ("GenuineIntel", "avx2 avx512f", False),
+        ("AuthenticAMD", "avx512f avx512_bf16", False),
+    ],
+    ids=["Intel without AMX", "Intel with AMX", "no bf16", "AMD"],
+)
+def test_bf16_is_slow_on_intel_without_its_matrix_unit(vendor, flags, quicker, tmp_path):
+    first = f"processor\t: 0\nvendor_id\t: {vendor}\nflags\t\t: fpu {flags}\n"
+    (tmp_path / "cpuinfo").write_text(f"{first}\nprocessor\t: 1\nflags\t: amx_bf16\n")
+    assert single_is_quicker(tmp_path / "cpuinfo") is quicker
+
+
+def test_a_cpu_that_does_not_tell(tmp_path):
+    (tmp_path / "cpuinfo").write_bytes(b"\xff\x00 Features : asimd\n")
+    assert not single_is_quicker(tmp_path / "cpuinfo")
+    assert not single_is_quicker(tmp_path / "missing")
