@@ -37,6 +37,9 @@ class InputSpec:
         mean: ``"image"`` (a full mean image), ``"channel"`` (one value a channel) or ``"none"``.
         mean_sha256: SHA-256 of the mean as little-endian float32 in C order, (3, *resize_hw) for
             an image and (3,) for channels; None without a mean.
+
+    Raises:
+        ModelError: for a value that is impossible.
     """
 
     resize_hw: tuple[int, int] = (227, 227)
@@ -103,6 +106,12 @@ class InputSpec:
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> InputSpec:
         """Make a spec from :meth:`to_dict`'s result.
+
+        Args:
+            fields: by their names; what is missing takes its default.
+
+        Returns:
+            The spec, whose :meth:`to_dict` gives those fields again.
 
         Raises:
             ModelError: for an unknown field or an impossible value.

@@ -56,6 +56,9 @@ class Manifest:
             with; empty without a blob.
         parity: how far the compiled network is from the trained one, and on what it was measured.
         folder: where the manifest was read from; not stored.
+
+    Raises:
+        ModelError: for fields that are of another kind or do not go together.
     """
 
     name: str
@@ -110,6 +113,9 @@ class Manifest:
             output_name: the output's name in the network.
             fields: the other attributes.
 
+        Returns:
+            The manifest, with that one output.
+
         Raises:
             ModelError: for what does not go together.
 
@@ -162,6 +168,9 @@ class Manifest:
     def file(self, role: str) -> Path:
         """Return the path of one of the model's files after checking its hash.
 
+        Args:
+            role: what the file is to the model, for example ``"ir_xml"`` or ``"caffemodel"``.
+
         Raises:
             ModelError: when the manifest names no such file, or it is missing or changed.
         """
@@ -189,7 +198,12 @@ class Manifest:
         return beside
 
     def with_files(self, folder: Path, **names: str) -> Manifest:
-        """Return a copy that lives in ``folder`` and names these files there, hashed now."""
+        """Return a copy that lives in a folder and names files there, hashed now.
+
+        Args:
+            folder: where the files are.
+            names: the files' names in it, by their roles.
+        """
         files = {
             role: {"name": name, "sha256": sha256_file(folder / name)}
             for role, name in names.items()
@@ -208,7 +222,11 @@ class Manifest:
         return {"manifest": MANIFEST_VERSION, **fields, **meaning, "input": described}
 
     def write(self, path: Path) -> None:
-        """Write the manifest as JSON, whole or not at all."""
+        """Write the manifest as JSON, whole or not at all.
+
+        Args:
+            path: the file, ``model.json`` beside a compiled model.
+        """
         with atomic_file(path) as temporary:
             text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
             temporary.write_text(text + "\n", encoding="utf-8")
@@ -216,6 +234,12 @@ class Manifest:
     @classmethod
     def read(cls, path: Path) -> Manifest:
         """Read a manifest.
+
+        Args:
+            path: a ``model.json``, or the manifest beside a trained network.
+
+        Returns:
+            The manifest, whose ``folder`` is the file's.
 
         Raises:
             ModelError: when it is missing, not JSON, of another version, or has unknown or

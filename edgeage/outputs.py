@@ -105,6 +105,12 @@ class Output:
     def from_dict(cls, fields: Mapping[str, Any]) -> Output:
         """Make an output from :meth:`to_dict`'s result, or from hand-written fields.
 
+        Args:
+            fields: by their names; ``name`` and ``task`` have to be there.
+
+        Returns:
+            The output, whose :meth:`to_dict` gives those fields again.
+
         Raises:
             ModelError: for unknown, missing or impossible fields.
         """

@@ -56,12 +56,12 @@ class Predictor:
             caller's to close. It is opened when the first picture needs it, on the processor or
             the GPU, never on a stick. None is the same as ``detect="never"``.
         detect: ``"auto"`` takes the whole picture as the face where none is found or the picture
-            is a cropped face already; ``"always"`` has a :class:`NoFaceError` there; ``"never"``
-            takes every picture as one face, cut out already.
+            is a cropped face already; ``"always"`` has a :class:`edgeage.NoFaceError` there;
+            ``"never"`` takes every picture as one face, cut out already.
         margin: the margin to cut around a detected face, as a fraction of its size, instead of
             the one the networks were trained with.
-        mean: a mean to subtract instead of the networks' own: an array of shape (3, height,
-            width), BGR, or the path of a ``.npy`` or ``.binaryproto``.
+        mean: a mean to subtract instead of the networks' own: a float32 array of shape
+            (3, height, width), BGR, or the path of a ``.npy`` or ``.binaryproto``.
         backend: what runs the networks instead of the device's own runtime, for example
             :class:`edgeage.testing.FakeBackend`; ``device`` is not used then.
         mode: ``"latency"`` for one picture as fast as can be, ``"throughput"`` for many.

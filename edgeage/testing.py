@@ -191,6 +191,12 @@ class FakeDetector:
     def detect(self, pictures: Sequence[np.ndarray]) -> list[list[Detection]]:
         """Return each picture's faces.
 
+        Args:
+            pictures: uint8 arrays of shape (height, width, 3), BGR.
+
+        Returns:
+            For each picture the detections it was made with, or made of the picture.
+
         Raises:
             UsageError: after :meth:`close`.
             Exception: the next of its ``faults``.

@@ -62,13 +62,21 @@ class Int8Options:
             raise UsageError(f"expected max_drop of 0 to 100 points, got {self.max_drop:g}")
 
     def points(self, profile: Profile) -> float:
-        """Return how many percentage points may be lost."""
+        """Return how many percentage points may be lost.
+
+        Args:
+            profile: the target's, which decides where the user does not.
+        """
         drop = profile.max_accuracy_drop if self.max_drop is None else self.max_drop
         assert drop is not None
         return drop
 
     def stage(self, name: str) -> Callable[[int, int | None], None]:
-        """Return what takes the progress of one stage."""
+        """Return what takes the progress of one stage.
+
+        Args:
+            name: the stage's name.
+        """
         return lambda done, total: self.on_progress(name, done, total)
 
 

@@ -107,6 +107,9 @@ def face_square(
             the margin the network was trained on.
         align: turn the square with the face.
 
+    Returns:
+        The square, in pixels of the picture; it may reach beyond its edges.
+
     Raises:
         UsageError: when ``margin`` leaves nothing of the face.
     """

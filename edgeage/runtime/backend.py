@@ -32,7 +32,9 @@ class Answer:
 
     @property
     def probabilities(self) -> np.ndarray:
-        """The rows of a network with one output: of edgeage's own, one probability a label.
+        """The float32 rows of a network with one output, of shape (n, values).
+
+        Of edgeage's own networks the values are one probability a label.
 
         >>> import numpy as np
         >>> Answer({"prob": np.full((1, 2), 0.5, np.float32)}, ("CPU",)).probabilities.tolist()
@@ -91,6 +93,9 @@ class Backend(Protocol):
             manifest: the compiled model's manifest; its files are checked against their hashes.
             mean: float32 array of the shape ``manifest.input.mean_shape``, BGR, to subtract
                 instead of the model's own mean.
+
+        Returns:
+            The loaded network.
 
         Raises:
             ModelError: when a file is missing, changed or no network.

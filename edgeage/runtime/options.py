@@ -9,6 +9,7 @@ from edgeage.errors import UsageError, did_you_mean
 __all__ = ["MODES", "RuntimeOptions"]
 
 MODES = ("latency", "throughput")
+"""The modes of :class:`RuntimeOptions`."""
 
 
 @dataclasses.dataclass(frozen=True)

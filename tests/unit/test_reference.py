@@ -24,22 +24,6 @@ _SPEC.loader.exec_module(public_names)
 SOURCED = ("edgeage.caffe",)
 """Rooms whose every name follows a format or a paper of others, and names it under ``Source:``."""
 
-OPEN = frozenset(
-    {
-        "edgeage.InputSpec",
-        "edgeage.InputSpec.from_dict",
-        "edgeage.Manifest",
-        "edgeage.Manifest.file",
-        "edgeage.Manifest.read",
-        "edgeage.Manifest.with_files",
-        "edgeage.Manifest.write",
-        "edgeage.Predictor",
-        "edgeage.runtime.Backend.load",
-        "edgeage.runtime.options.MODES",
-    }
-)
-"""Names whose docstrings are known to say too little; one that is mended fails until it is out."""
-
 REFERENCE = public_names.Reference()
 NAMES = {
     f"{room}.{name}": item
@@ -181,14 +165,7 @@ def gaps(item):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_docstring_says_what_a_user_needs(name):
-    if name in OPEN:
-        assert gaps(NAMES[name]), f"{name} is mended: take it out of OPEN"
-    else:
-        assert gaps(NAMES[name]) == []
-
-
-def test_every_open_name_is_there():
-    assert set(NAMES) >= OPEN
+    assert gaps(NAMES[name]) == []
 
 
 def test_what_a_docstring_leaves_out_is_found(tmp_path):
