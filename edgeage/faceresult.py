@@ -36,7 +36,7 @@ class Face:
             ran on different devices.
         latency_ms: milliseconds from the decoded picture to the answer, the same for all faces of
             a picture. In a batch or a stream that includes waiting for the pictures before it;
-            what the work itself costs is in :attr:`Timing.stages_ms`.
+            what the work itself costs is in ``Timing.stages_ms``.
         score: how sure the detector is of the face, 0 to 1; None where it found none or was not
             asked.
         landmarks: x and y in pixels of the picture of the two eyes, the tip of the nose and the two
