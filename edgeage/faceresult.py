@@ -109,7 +109,7 @@ class Timing:
         first_ms: the networks' first run on an empty picture, which is that warm-up; it takes
             longer than later ones. None where the runtime makes none.
         steady_ms: from a decoded picture to a face's answer, the median of the last thousand faces;
-            None before the first. Waiting is part of it; see :attr:`Face.latency_ms`.
+            None before the first. Waiting is part of it; see ``Face.latency_ms``.
         faces: how many faces that is the median of.
         stages_ms: what each step costs, the median of the last thousand times: ``"decode"`` and
             ``"detect"`` for a picture, ``"align"`` and each network, by its task, for a face.
