@@ -187,11 +187,11 @@ def _lines(compiled: Manifest) -> list[str]:
         f"{parity['changed_decisions']} of {parity['pictures']} decisions changed "
         f"({parity['origin']})"
     )
-    if compiled.precision == "INT8":
-        return [first, *_int8_lines(parity)]
     lines = [first]
     if (measured := parity.get("device", compiled.target)) != compiled.target:
         lines.append(f"  measured on {measured}: no {compiled.target} is here")
+    if compiled.precision == "INT8":
+        lines += _int8_lines(parity)
     if compiled.blob:
         lines.append(_blob_line(compiled.blob))
     return [*lines, *_half_lines(parity["half"])] if "half" in parity else lines

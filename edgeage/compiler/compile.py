@@ -13,15 +13,14 @@ from edgeage.compiler.calibration import read_split
 from edgeage.compiler.graph import build_graph
 from edgeage.compiler.int8 import Int8Options, check_accuracy, quantise_graph
 from edgeage.compiler.movidius import check_and_add_blob, half_figures
-from edgeage.compiler.parity import Pictures, check_parity, parity_pictures
+from edgeage.compiler.parity import Pictures, check_parity, parity_device, parity_pictures
 from edgeage.compiler.profiles import Profile, read_profile
 from edgeage.compiler.quantise import require_nncf
 from edgeage.compiler.references import opencv_reference
 from edgeage.errors import ModelError, UsageError
 from edgeage.movidius.toolchain import find_toolchain
 from edgeage.paths import atomic_dir, sha256_file
-from edgeage.runtime.devices import kind_of
-from edgeage.runtime.openvino import OpenVINOBackend, available_devices
+from edgeage.runtime.openvino import OpenVINOBackend
 from edgeage.runtime.options import RuntimeOptions
 
 if TYPE_CHECKING:
@@ -140,11 +139,6 @@ def _checked(
     if profile.device != "CPU" and profile.precision == "FP16":
         figures["half"] = half_figures(trained, pictures, reference, lrn_scale=profile.lrn_scale)
     return dataclasses.replace(compiled, parity=figures)
-
-
-def parity_device(device: str) -> str:
-    """Return the device a compiled model is proved on: the one it is for, or else the CPU."""
-    return device if any(kind_of(name) == device for name in available_devices()) else "CPU"
 
 
 def _check_int8(data: Path | None) -> None:

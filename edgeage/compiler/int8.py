@@ -10,11 +10,12 @@ import numpy as np
 
 from edgeage.compiler.graph import name_the_rest
 from edgeage.compiler.layererrors import float_layers, layer_errors
-from edgeage.compiler.parity import rounded
+from edgeage.compiler.parity import parity_device, rounded
 from edgeage.compiler.quantise import allowed_faces, quantise
 from edgeage.errors import ParityError, UsageError
 from edgeage.evaluation.score import check_labels, predict_probabilities
 from edgeage.runtime.openvino import OpenVINOBackend
+from edgeage.runtime.options import RuntimeOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,14 +146,15 @@ def check_accuracy(
 
     Returns:
         The figures for the manifest: those of :func:`edgeage.compiler.parity.check_parity`, and
-        ``accuracy``, ``calibration``, ``layers``, ``float_layers`` and ``graph``, which
-        docs/int8.md describes.
+        ``device``, ``accuracy``, ``calibration``, ``layers``, ``float_layers`` and ``graph``,
+        which docs/int8.md describes.
 
     Raises:
         ParityError: when more accuracy is lost than allowed, with the worst layers.
     """
     expected, labels = _answers(exact, "CPU", made.split, options.stage("running FP32"))
-    found, _ = _answers(compiled, profile.device, made.split, options.stage("running INT8"))
+    device = parity_device(profile.device)
+    found, _ = _answers(compiled, device, made.split, options.stage("running INT8"))
     accuracy = _accuracy(expected, found, labels, options.points(profile))
     difference = np.abs(found.astype(np.float64) - expected)
     figures = {
@@ -164,6 +166,7 @@ def check_accuracy(
         "changed_decisions": int((found.argmax(axis=1) != expected.argmax(axis=1)).sum()),
         "max_allowed": profile.max_difference,
         "mean_allowed": profile.mean_difference,
+        "device": device,
         "accuracy": accuracy,
         **_origins(made),
         "graph": exact.parity,
@@ -178,9 +181,10 @@ def _answers(
 ) -> tuple[np.ndarray, np.ndarray]:
     from edgeage.datasets.store import DatumReader
 
+    backend = OpenVINOBackend(device, RuntimeOptions(cache=False))
     with (
         DatumReader(split.test_lmdb) as reader,
-        contextlib.closing(OpenVINOBackend(device).load(manifest)) as session,
+        contextlib.closing(backend.load(manifest)) as session,
     ):
         answers, labels = predict_probabilities(session, manifest, reader, on_progress)
     check_labels(labels, manifest, split.test_lmdb)

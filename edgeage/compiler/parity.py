@@ -10,6 +10,8 @@ import numpy as np
 from edgeage.compiler.references import Reference, opencv_reference
 from edgeage.errors import ParityError
 from edgeage.paths import data_dir
+from edgeage.runtime.devices import kind_of
+from edgeage.runtime.openvino import available_devices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +21,14 @@ if TYPE_CHECKING:
     from edgeage.compiler.sources import TrainedModel
     from edgeage.inputspec import InputSpec
 
-__all__ = ["MAX_PICTURES", "Pictures", "check_parity", "parity_pictures", "rounded"]
+__all__ = [
+    "MAX_PICTURES",
+    "Pictures",
+    "check_parity",
+    "parity_device",
+    "parity_pictures",
+    "rounded",
+]
 
 MAX_PICTURES = 100
 """Most pictures a parity check looks at."""
@@ -97,6 +106,11 @@ def check_parity(
             f"{profile.mean_difference:g}) is allowed; nothing was written"
         )
     return figures
+
+
+def parity_device(device: str) -> str:
+    """Return the device a compiled model is proved on: the one it is for, or else the CPU."""
+    return device if any(kind_of(name) == device for name in available_devices()) else "CPU"
 
 
 def parity_pictures(data: Path | None, spec: InputSpec, task: str) -> Pictures:

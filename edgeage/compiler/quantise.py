@@ -67,6 +67,7 @@ def quantise(
             "subset_size": len(split.calibration),
             "preset": nncf.QuantizationPreset.PERFORMANCE,
             "target_device": known.get(device, nncf.TargetDevice.ANY),
+            "ignored_scope": nncf.IgnoredScope(names=_around_normalisations(graph)),
         }
         if not len(split.control):
             return nncf.quantize(graph, data, advanced_parameters=_ranges(nncf), **given)
@@ -123,6 +124,19 @@ def _ranges(nncf: Any) -> Any:
         disable_bias_correction=True,
         activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
     )
+
+
+def _around_normalisations(graph: Any) -> list[str]:
+    """Name what scales a local response normalisation's input and its answer.
+
+    Multiplications are quantised as a rule; here that would round what the normalisation squares.
+    """
+    found = []
+    for node in graph.get_ordered_ops():
+        if node.get_type_name() == "LRN":
+            after = [place.get_node() for place in node.output(0).get_target_inputs()]
+            found += [node.input(0).get_source_output().get_node(), *after]
+    return [node.get_friendly_name() for node in found if node.get_type_name() == "Multiply"]
 
 
 def _right_and_shares(

@@ -35,9 +35,9 @@ def test_compiles_two_models_and_says_how_close_they_are(cli, folder, tmp_path):
 def test_a_gpu_that_is_not_here_is_compiled_for_and_proved_on_the_cpu(
     cli, folder, tmp_path, monkeypatch
 ):
-    from edgeage.compiler import compile as compiling
+    from edgeage.compiler import parity
 
-    monkeypatch.setattr(compiling, "available_devices", lambda: ["CPU"])
+    monkeypatch.setattr(parity, "available_devices", lambda: ["CPU"])
     done = cli("compile", folder / "agenet.caffemodel", "--target", "gpu", "-o", tmp_path / "out")
     assert (done.exit_code, done.stderr) == (0, "")
     first, measured, half = done.stdout.splitlines()

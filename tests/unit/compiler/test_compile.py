@@ -12,6 +12,7 @@ import pytest
 from edgeage import caffe
 from edgeage.compiler import compile as compile_module
 from edgeage.compiler import compile_model, find_model
+from edgeage.compiler import parity as parity_module
 from edgeage.compiler.parity import parity_pictures
 from edgeage.compiler.profiles import read_profile
 from edgeage.compiler.references import reference_answers
@@ -51,15 +52,15 @@ def test_writes_a_model_that_describes_itself(precision, trained, tmp_path):
     [(["CPU"], "CPU"), (["CPU", "GPU.0", "GPU.1"], "GPU"), (["CPU", "NPU"], "CPU")],
 )
 def test_proved_on_its_own_device_where_that_is_here(here, device, monkeypatch):
-    monkeypatch.setattr(compile_module, "available_devices", lambda: here)
-    assert compile_module.parity_device("GPU") == device
+    monkeypatch.setattr(parity_module, "available_devices", lambda: here)
+    assert parity_module.parity_device("GPU") == device
 
 
 @pytest.mark.parametrize("target", ["GPU", "NPU"])
 def test_without_the_device_the_manifest_says_where_it_was_proved(
     target, trained, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(compile_module, "available_devices", lambda: ["CPU"])
+    monkeypatch.setattr(parity_module, "available_devices", lambda: ["CPU"])
     compiled = compile_model(trained, tmp_path, target=target)
     assert (compiled.target, compiled.parity["device"]) == (target, "CPU")
     assert compiled.parity["half"]["overflows"] == []

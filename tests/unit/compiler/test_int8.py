@@ -13,7 +13,7 @@ import pytest
 from edgeage.compiler import Int8Options, compile_model, find_model
 from edgeage.errors import ParityError, UsageError
 from edgeage.manifest import Manifest
-from edgeage.runtime.openvino import OpenVINOBackend
+from edgeage.runtime.openvino import OpenVINOBackend, available_devices
 from edgeage.testing import write_random_model
 
 if importlib.util.find_spec("nncf") is None:
@@ -47,6 +47,7 @@ def test_writes_a_model_that_describes_itself(compiled, tmp_path):
     assert {"nncf", "openvino", "edgeage"} <= model.tools.keys()
     figures = model.parity
     assert figures["origin"] == "50 faces of gender_test_lmdb"
+    assert figures["device"] == "CPU"
     assert figures["accuracy"] == {
         "fp32": 1.0, "int8": 1.0, "fp32_correct": 50, "int8_correct": 50,
         "drop": 0.0, "max_drop": 0.5,
@@ -119,6 +120,24 @@ def test_a_network_all_in_float_is_not_called_int8(compiled, monkeypatch, tmp_pa
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("target", ["GPU", "NPU"])
+def test_without_the_device_it_is_measured_on_the_cpu(target, sided_model, sided_data, tmp_path):
+    if target in available_devices():
+        pytest.skip(f"there is a {target}")
+    model = compile_model(
+        find_model(sided_model()), tmp_path, target=target, precision="INT8", data=sided_data,
+        int8=Int8Options(calibration=20),
+    )  # fmt: skip
+    assert (model.target, model.parity["device"]) == (target, "CPU")
+    assert model.parity["accuracy"]["int8"] == 1.0
+
+
+def test_nothing_of_it_stays_in_the_cache(compiled, tmp_path, monkeypatch):
+    monkeypatch.setenv("EDGEAGE_CACHE", str(tmp_path / "cache"))
+    compiled()
+    assert not (tmp_path / "cache").exists()
+
+
 def test_real_faces_are_asked_for(sided_model, tmp_path):
     with pytest.raises(UsageError, match="real faces; give .* --data .edgeage dataset build"):
         compile_model(find_model(sided_model()), tmp_path / "out", precision="INT8")
@@ -180,6 +199,20 @@ def test_the_cpu_computes_every_weighted_layer_in_bytes(agenet):
     # Behind the normalisations a pooling is in float; the last goes into fc6 as it is.
     assert ran["Pooling"][-1] == "u8"
     assert not {"i8", "u8"} & set(ran["Lrn"])
+
+
+def test_normalisations_are_scaled_and_their_input_is_not_rounded(agenet):
+    """Half precision, which an ARM CPU, a GPU and an NPU compute in, ends at 65,504."""
+    import openvino as ov
+
+    network = ov.Core().read_model(agenet.file("ir_xml"))
+    nodes = {node.get_friendly_name(): node for node in network.get_ordered_ops()}
+    for name, pool in (("norm1", "pool1"), ("norm2", "pool2")):
+        scaled = nodes[f"{name}/scaled"]
+        assert scaled.input(0).get_source_output().get_node().get_friendly_name() == pool
+        before = nodes[pool].input(0).get_source_output().get_node()
+        assert before.get_type_name() == "Relu"
+        assert nodes[name].input(0).get_source_output().get_node().get_type_name() == "LRN"
 
 
 def test_every_layer_of_agenet_is_quantised(agenet):
