@@ -112,7 +112,8 @@ class Timing:
             None before the first. Waiting is part of it; see ``Face.latency_ms``.
         faces: how many faces that is the median of.
         stages_ms: what each step costs, the median of the last thousand times: ``"decode"`` and
-            ``"detect"`` for a picture, ``"align"`` and each network, by its task, for a face.
+            ``"detect"`` for a picture, ``"align"`` and each network, by its task, for a face;
+            ``"age+gender"`` where two networks begin with the same layers and run as one.
             What was done together shares its time evenly; waiting is not part of it. A step that
             has not been taken is left out.
     """
