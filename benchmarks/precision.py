@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from machine import machine
+from document import write_document
 
 from edgeage.compiler import Int8Options, compile_model, find_model
 from edgeage.compiler.calibration import read_split
@@ -86,7 +84,7 @@ def measure(name: str, data: Path, wanted: int, calibration: int) -> list[dict[s
             found = [answers(manifest, batch) for _, batch, _ in parts]
             exact = exact or found
             size = manifest.file("ir_bin").stat().st_size
-            head = {"network": name, "precision": manifest.precision, "bytes": size}
+            head = {"network": manifest.name, "precision": manifest.precision, "bytes": size}
             compared = zip(parts, found, exact, strict=True)
             rows += [{**head, "part": p[0], **row(f, e, p[2])} for p, f, e in compared]
             everything = row(*(np.concatenate(values) for values in (found, exact, labels)))
@@ -98,6 +96,7 @@ def main() -> None:
     """Measure, print a table and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="a built data set's folder")
+    parser.add_argument("--models", nargs="+", default=RELEASED, help="other .caffemodel files")
     parser.add_argument("--faces", type=int, default=1000, help="at least this many a network")
     parser.add_argument(
         "--calibration", type=int, default=300, help="faces INT8 is calibrated with"
@@ -106,7 +105,7 @@ def main() -> None:
     options = parser.parse_args()
     rows = [
         line
-        for name in RELEASED
+        for name in options.models
         for line in measure(name, options.data, options.faces, options.calibration)
     ]
     print(f"{'':28}{'faces':>6}{'right':>7}{'accuracy':>10}{'changed':>9}{'mean':>10}{'most':>9}")
@@ -116,14 +115,8 @@ def main() -> None:
             f"{line['correct']:7}{line['accuracy']:10.2%}{line['changed_decisions']:9}"
             f"{line['mean_difference']:10.5f}{line['max_difference']:9.4f}"
         )
-    document = {
-        "calibration_faces": options.calibration,
-        "machine": machine(),
-        "versions": {tool: version(tool) for tool in ("openvino", "nncf", "numpy")},
-        "rows": rows,
-    }
-    if options.json:
-        options.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    tools = ("openvino", "nncf", "numpy")
+    write_document(options.json, tools, calibration_faces=options.calibration, rows=rows)
 
 
 if __name__ == "__main__":

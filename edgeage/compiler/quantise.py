@@ -2,8 +2,8 @@
 
 An activation's range is the smallest and largest number the calibration faces make of it: NNCF's
 own choice, the mean of each face's largest, cuts off what these networks decide by. Biases are
-not corrected, which in networks of so few layers moves more decisions than it saves. Both were
-chosen on training faces beside those of the calibration; docs/int8.md has the figures.
+not corrected, which in networks of so few layers moves more decisions than it saves. docs/int8.md
+has the figures, of training faces beside those of the calibration.
 """
 
 from __future__ import annotations

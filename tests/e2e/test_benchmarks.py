@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -59,3 +60,16 @@ def test_startup(measure):
     whole, opencv = rows["edgeage infer"], rows["OpenCV alone, no detector"]
     assert whole["seconds"] > rows["import edgeage"]["seconds"]
     assert min(whole["peak_mb"], opencv["peak_mb"]) > rows["python alone"]["peak_mb"]
+
+
+def test_precision(measure, sided_model, sided_data):
+    if importlib.util.find_spec("nncf") is None:
+        pytest.skip("nncf is not installed")
+    given = ["--data", sided_data, "--models", sided_model(), "--calibration", "20"]
+    document, done = measure("precision", *given, "--faces", "60")
+    rows = {(row["precision"], row["part"]): row for row in document["rows"]}
+    assert len(rows) == len(document["rows"]) == 9
+    assert [rows["INT8", part]["faces"] for part in ("test", "training", "all")] == [50, 10, 60]
+    assert all(row["correct"] == row["faces"] for row in document["rows"])
+    assert rows["FP32", "all"]["max_difference"] == 0 < rows["INT8", "all"]["max_difference"]
+    assert len(done.stdout.splitlines()) == 10
