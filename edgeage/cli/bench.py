@@ -161,8 +161,9 @@ def _measured(grid: Grid, options: BenchOptions, picture: Source | None) -> Benc
 
 def _finish(found: Bench, plot: Path | None) -> None:
     if not found.ran:
-        reasons = dict.fromkeys(row.reason for row in found.rows)
-        raise DeviceError(f"nothing could be measured: {'; '.join(reasons)}")
+        first, *others = dict.fromkeys(row.reason for row in found.rows)
+        listed = "the reasons are listed with the results" if others else first
+        raise DeviceError(f"nothing could be measured: {listed}")
     if plot is not None:
         from edgeage.speed.plot import plot_bench
 

@@ -199,8 +199,10 @@ def _stages(
 
 
 def _one_a_task(entries: Sequence[Entry]) -> list[Manifest]:
-    found: dict[str, Manifest] = {}
+    """Return what a Predictor takes: the first network of every task."""
+    found: list[Manifest] = []
     for entry in entries:
-        if entry.manifest is not None and entry.session is not None:
-            found.setdefault(entry.manifest.task, entry.manifest)
-    return list(found.values())
+        taken = {task for manifest in found for task in manifest.tasks}
+        if entry.session and entry.manifest and not taken & set(entry.manifest.tasks):
+            found.append(entry.manifest)
+    return found

@@ -55,7 +55,9 @@ def test_nothing_ran(bench):
     done = bench("--device", "GPU.7", "--no-steps")
     assert done.exit_code == 1
     assert "Not measured:" in done.stdout
-    assert done.stderr.splitlines()[-1].startswith("Error: nothing could be measured: ")
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("Error: nothing could be measured: ")
+    assert "GPU.7" in last
 
 
 @pytest.mark.parametrize(

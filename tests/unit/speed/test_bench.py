@@ -86,7 +86,8 @@ def test_steps_of_a_picture_are_of_the_last_precision(compiled_models, astronaut
     found = run_bench(grid, QUICK, picture=as_source(astronaut_face))
     assert opened == [(["agenet", "gendernet"], "CPU", "latency")]
     costs = found.stages
-    assert list(costs.stages_ms) == ["decode", "detect", "align", "age", "gender"]
+    # Both begin with the same layers, so they run as one.
+    assert list(costs.stages_ms) == ["decode", "detect", "align", "age+gender"]
     assert (costs.size_hw, costs.faces, costs.precision) == ((110, 110), 1, "FP32")
     assert found.to_dict()["stages"]["device"] == "CPU"
 
@@ -95,3 +96,22 @@ def test_without_any_network_the_steps_have_a_reason(made_up, astronaut_face):
     grid = Grid(devices=("GONE",))
     found = run_bench(grid, QUICK, picture=as_source(astronaut_face), opener=made_up.open)
     assert found.stages.to_dict() == {"picture": "<array>", "reason": "no network ran"}
+
+
+def test_steps_take_the_first_network_of_a_task(compiled_models, astronaut_face, monkeypatch):
+    from edgeage import predictor
+
+    opened = []
+
+    class Watched(predictor.Predictor):
+        def __init__(self, models, device, **settings):
+            opened.extend(models)
+            super().__init__(models, device, detector=None, **settings)
+
+    monkeypatch.setattr(predictor, "Predictor", Watched)
+    twice = tuple(str(compiled_models / name) for name in ("gendernet", "agenet"))
+    grid = Grid(models=(*twice, str(compiled_models)), batches=(1,))
+    found = run_bench(grid, QUICK, picture=as_source(astronaut_face))
+    assert len(found.ran) == 4
+    assert [manifest.name for manifest in opened] == ["gendernet", "agenet"]
+    assert found.stages.faces == 1

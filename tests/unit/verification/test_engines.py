@@ -76,14 +76,16 @@ def test_the_older_openvino_runs_an_ir_made_for_it(subject, pictures, tmp_path, 
     """This Python stands in for the toolchain's; the job runs in it for real."""
     monkeypatch.setenv(PYTHON_VARIABLE, sys.executable)
     monkeypatch.setenv(OPENVINO_2022_VARIABLE, sys.executable)
-    expected = _engine(subject, "openvino-fp16").layers(pictures.batch[:2])
+    expected = _engine(subject, "openvino-fp32").layers(pictures.batch[:2])
     for key in ("openvino-2021.4", "openvino-2022.3"):
         engine = _engine(subject, key, tmp_path)
         assert engine.problem() is None
         found = engine.layers(pictures.batch[:2])
         assert set(found) == set(expected)
         for blob, values in found.items():
-            np.testing.assert_allclose(values, expected[blob], rtol=0, atol=1e-3, err_msg=blob)
+            # Weights in half precision, arithmetic in single whatever the CPU.
+            tolerance = 2e-3 * np.abs(expected[blob]).max()
+            np.testing.assert_allclose(values, expected[blob], rtol=0, atol=tolerance, err_msg=blob)
     # The graph for a stick, whose normalisations are scaled and answer under Caffe's names.
     assert "norm1/scaled" in (tmp_path / "v10.xml").read_text()
 
