@@ -31,7 +31,7 @@ _PRECISIONS = ("FP32", "FP16", "INT8")
     "--models",
     multiple=True,
     metavar="NAME|PATH",
-    help="agenet, gendernet, a .caffemodel, or a folder made by «edgeage compile», which is "
+    help="agenet, gendernet, a .caffemodel, or what «edgeage infer --models» takes, which is "
     "measured in the precision it has.  [default: agenet,gendernet]",
 )
 @click.option(

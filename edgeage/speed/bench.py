@@ -54,7 +54,7 @@ class Row:
     Attributes:
         model: the network's name.
         device: the device asked for.
-        precision: the precision of the network.
+        precision: the precision of the network; empty where its manifest does not say.
         batch: pictures a run takes.
         ran_on: the device that did the work.
         figures: what was measured; None where nothing was.

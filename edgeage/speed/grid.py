@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeage.errors import EdgeageError, UsageError
-from edgeage.networks import find_models
+from edgeage.modelfiles import read_models
 from edgeage.runtime.devices import target_of
 
 if TYPE_CHECKING:
@@ -30,8 +30,9 @@ class Grid:
     """What to measure: all combinations.
 
     Attributes:
-        models: names of released networks, ``.caffemodel`` files, and folders of compiled
-            models, which stay in the precision they have.
+        models: names of released networks, ``.caffemodel`` files, and whatever else a Predictor
+            takes: compiled models and other people's networks, which stay in the precision they
+            have.
         devices: devices by name.
         precisions: what trained networks are compiled in.
         batches: pictures a run takes.
@@ -88,7 +89,7 @@ def load_entries(
     entries: list[Entry] = []
     for device in grid.devices:
         backend = opener(device)
-        for wanted in _wanted(grid, backend, shelf, stack):
+        for wanted in _wanted(grid, backend, shelf):
             on_entry(f"{wanted.model} in {wanted.precision} on {device}")
             entries.append(_loaded(wanted, device, backend, stack))
     return entries
@@ -103,15 +104,13 @@ class _Wanted:
     get: Callable[[], Manifest]
 
 
-def _wanted(
-    grid: Grid, backend: Backend, shelf: _Shelf, stack: contextlib.ExitStack
-) -> Iterator[_Wanted]:
+def _wanted(grid: Grid, backend: Backend, shelf: _Shelf) -> Iterator[_Wanted]:
     if backend.models:
         yield from map(_ready, backend.models)
         return
     for model in grid.models:
-        if Path(model).is_dir():
-            yield from map(_ready, stack.enter_context(find_models(model, backend)))
+        if Path(model).exists() and Path(model).suffix != ".caffemodel":
+            yield from map(_ready, read_models(model))
         else:
             for precision in grid.precisions:
                 yield shelf.wanted(model, target_of(backend.device), precision)

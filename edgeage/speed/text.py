@@ -55,7 +55,7 @@ def _cells(row: Row) -> tuple[Any, ...]:
     times = (round(value, 2) for value in (figures.p50_ms, figures.p90_ms, figures.p99_ms))
     device = row.device if row.device == row.ran_on else f"{row.device} ({row.ran_on})"
     rate = round(figures.img_per_s, 1)
-    return (row.model, device, row.precision, row.batch, *times, rate, figures.runs)
+    return (row.model, device, row.precision or None, row.batch, *times, rate, figures.runs)
 
 
 def _missing(found: Bench) -> list[str]:
@@ -74,9 +74,10 @@ def _stages(costs: StageCosts) -> list[str]:
     height, width = costs.size_hw
     name = Path(costs.picture).name
     faces = f"{costs.faces} face" + "s" * (costs.faces != 1)
+    precision = f" in {costs.precision}" if costs.precision else ""
     title = (
-        f"The steps of {name}, {width}×{height}, {faces}, on {costs.device} in "
-        f"{costs.precision}, median of {costs.runs} runs:"
+        f"The steps of {name}, {width}×{height}, {faces}, on {costs.device}{precision}, median of "
+        f"{costs.runs} runs:"
     )
     rows = [
         (stage, round(value, 2), f"a {costs.per(stage)}")

@@ -51,6 +51,26 @@ def test_trained_networks_are_compiled_in_each_precision(bench, trained_models):
     ]
 
 
+def test_another_peoples_network_of_both_tasks(bench, channel_network):
+    network = channel_network()
+    genders = {"task": "gender", "labels": ["Female", "Male"], "logits": True}
+    fields = {
+        "manifest": 1,
+        "files": {"ir_xml": "net.xml"},
+        "input": {"size": [12, 12], "channel_order": "BGR"},
+        "outputs": [
+            {"name": "years", "task": "age", "kind": "years"},
+            {"name": "genders", **genders},
+        ],
+    }
+    (network.parent / "model.json").write_text(json.dumps(fields), encoding="utf-8")
+    done = bench("--batch", 1, models=network)
+    assert done.exit_code == 0, done.stderr
+    row, *steps = [line.split() for line in done.stdout.splitlines()[3:]]
+    assert row[:4] == ["net", "CPU", "–", "1"]
+    assert "age+gender" in [words[0] for words in steps if words]
+
+
 def test_nothing_ran(bench):
     done = bench("--device", "GPU.7", "--no-steps")
     assert done.exit_code == 1
