@@ -11,7 +11,6 @@ import openvino as ov
 from edgeage.errors import DeviceNotFoundError
 from edgeage.runtime.devices import kind_of, members_of
 from edgeage.runtime.modelcache import ModelCache
-from edgeage.runtime.pages import give_back_pages
 from edgeage.runtime.properties import device_properties
 
 if TYPE_CHECKING:
@@ -62,7 +61,6 @@ class NetworkCompiler:
         self._core, self._source, self._options = core, source, options
         self._device = resolved_device(core, requested)
         self._properties = device_properties(self._device, options, source.options)
-        self._read_from = [source.xml.with_suffix(".bin")] if source.xml else []
 
     @property
     def any_size(self) -> bool:
@@ -94,10 +92,6 @@ class NetworkCompiler:
             model.reshape([first, 3, *self._source.input_hw])
             return self._core.compile_model(model, self._device, properties)
 
-    def give_back(self) -> None:
-        """Give back the memory of what was only needed to compile; see :mod:`.pages`."""
-        give_back_pages(self._read_from)
-
     @contextlib.contextmanager
     def _cache_folder(self, *how: str) -> Iterator[Path | None]:
         if not (self._options.cache and self._source.identity):
@@ -113,7 +107,6 @@ class NetworkCompiler:
             return
         with cache.folder(*what) as folder:
             yield folder
-        self._read_from.append(cache.place(*what))
 
     def _told_apart(self) -> Iterator[str]:
         """Yield what tells this device from another machine's of the same name."""

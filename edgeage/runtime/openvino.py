@@ -213,7 +213,6 @@ class OpenVINOSession:
         outputs = self._run(self._pool(self._smallest), [self._empty_picture()])[0]
         self._nothing = [values[:0] for values in outputs]
         self.first_ms = (time.perf_counter() - started) * 1000
-        self._compiler.give_back()
 
     def _empty_picture(self) -> np.ndarray:
         return np.zeros((1, 3, *self._manifest.input.input_hw), np.uint8)

@@ -96,6 +96,9 @@ class OldCore:
 
     def load(self, network, device, options, count):
         """Load what was read; return ``count`` requests to run it with."""
+        if device == "CPU":
+            # As run_ir.py: in single precision on CPUs with bf16 too.
+            self._core.set_config({"ENFORCE_BF16": "NO"}, "CPU")
         return self._requests(self._core.load_network(network, device, options, count))
 
     def load_blob(self, blob, device, options, count):
