@@ -293,7 +293,9 @@ def test_no_face_is_an_error_in_a_stream_where_one_must_be():
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
 def test_ctrl_c_ends_a_stream_at_once_and_cleanly():
     program = (
-        "import itertools, threading, time\n"
+        "import itertools, signal, threading, time\n"
+        # A runner in the background hands SIGINT down as ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "import numpy as np\n"
         "from edgeage import Predictor\n"
         "from edgeage.testing import FakeBackend\n"
@@ -316,7 +318,10 @@ def test_ctrl_c_ends_a_stream_at_once_and_cleanly():
     with child:
         assert child.stdout.readline() == "going\n"
         child.send_signal(signal.SIGINT)
-        out, err = child.communicate(timeout=20)
+        try:
+            out, err = child.communicate(timeout=60)
+        finally:
+            child.kill()
     assert (child.returncode, out, err) == (0, "1\n", "")
 
 
