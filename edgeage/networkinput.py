@@ -85,15 +85,15 @@ class NetworkInput:
 
 
 _OWN = tuple(field.name for field in dataclasses.fields(NetworkInput))
-_KNOWN = ("size", "resize", "margin", *_OWN)
+_KNOWN = ("size", "resize", "margin", "landmarks", *_OWN)
 
 
 def input_from_dict(fields: Mapping[str, Any]) -> tuple[InputSpec, NetworkInput | None]:
     """Read a manifest's ``input``.
 
     One with a ``size`` is of somebody else's network: ``size`` and ``resize`` (the same unless
-    given) are height and width in pixels or one number for both, ``margin`` is
-    :attr:`edgeage.InputSpec.margin`, and the rest is :class:`NetworkInput`. Any other is an
+    given) are height and width in pixels or one number for both, ``margin`` and ``landmarks`` are
+    :class:`edgeage.InputSpec`'s, and the rest is :class:`NetworkInput`. Any other is an
     :class:`edgeage.InputSpec`.
 
     Raises:
@@ -108,7 +108,11 @@ def input_from_dict(fields: Mapping[str, Any]) -> tuple[InputSpec, NetworkInput 
             raise ModelError(f"unknown input field «{name}»{did_you_mean(name, _KNOWN)}")
     size = _size(fields["size"])
     spec = InputSpec(
-        _size(fields.get("resize", size)), size, margin=fields.get("margin", 0.0), mean="none"
+        _size(fields.get("resize", size)),
+        size,
+        margin=fields.get("margin", 0.0),
+        landmarks=fields.get("landmarks"),
+        mean="none",
     )
     own = {name: value for name, value in fields.items() if name in _OWN}
     return spec, NetworkInput(**{"channel_order": "", **own})
@@ -123,6 +127,8 @@ def input_to_dict(spec: InputSpec, network: NetworkInput | None) -> dict[str, An
         fields["resize"] = list(spec.resize_hw)
     if spec.margin:
         fields["margin"] = spec.margin
+    if spec.landmarks is not None:
+        fields["landmarks"] = [list(point) for point in spec.landmarks]
     for field in dataclasses.fields(network):
         if (value := getattr(network, field.name)) != field.default:
             fields[field.name] = list(value) if isinstance(value, tuple) else value

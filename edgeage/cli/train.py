@@ -77,18 +77,18 @@ class _StopOnSignal:
 def _train_joint(options: JointOptions) -> int:
     from edgeage.training.joint.run import train_joint
 
-    with _StopOnSignal() as signals, ProgressBar("train joint", "iter") as bar:
-        manifests = train_joint(options, [_Talk(bar)], lambda: signals.stopped)
-    if manifests is None:
-        click.echo("Interrupted; go on with: edgeage train joint --resume …", err=True)
+    with _StopOnSignal() as signals, ProgressBar(f"train {options.name}", "iter") as bar:
+        models = train_joint(options, [_Talk(bar)], lambda: signals.stopped)
+    if models is None:
+        click.echo(f"Interrupted; go on with: edgeage train {options.name} --resume …", err=True)
         return 130
-    for manifest in manifests:
-        click.echo(f"{manifest.with_suffix('.caffemodel')}")
+    for model in models:
+        click.echo(f"{model}")
     return 0
 
 
 @click.command()
-@click.argument("name", metavar="agenet|gendernet|joint")
+@click.argument("name", metavar="agenet|gendernet|joint|edgeage-s")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option(
     "--data", required=True, type=click.Path(path_type=Path), help="A built data set's folder."
@@ -118,7 +118,7 @@ def _train_joint(options: JointOptions) -> int:
 @click.option(
     "--recipe",
     type=click.Path(path_type=Path),
-    help="joint: the recipe's TOML file.  [default: the released networks' own]",
+    help="joint, edgeage-s: the recipe's TOML file.  [default: the released networks' own]",
 )
 @click.option("--max-iter", type=click.IntRange(min=1), help="Iterations.  [default: the solver's]")
 @click.option(
@@ -129,7 +129,8 @@ def _train_joint(options: JointOptions) -> int:
 @click.option(
     "--weights",
     type=click.Path(path_type=Path),
-    help="Start from the layers of the same names of a caffemodel; joint: from a joint_state.npz.",
+    help="Start from the layers of the same names of a caffemodel; joint and edgeage-s: from a "
+    "NAME_state.npz.",
 )
 @click.option(
     "--precision",
@@ -153,7 +154,8 @@ def command(
     r"""Train AgeNet or GenderNet on a data set's LMDBs, as its solver prototxt says.
 
     "joint" trains both together, one trunk with two last layers, as a recipe says; it is how the
-    released networks are made. KEY=VALUE changes a setting of the recipe.
+    released networks are made. "edgeage-s" trains the compact network of both tasks. KEY=VALUE
+    changes a setting of their recipe.
 
     KEY=VALUE changes a solver field (base_lr=0.003, lr_policy=poly), the training data layer
     (batch_size=32, mirror=true) or the augmentation (augment.shift=0.1, augment.zoom=0.1,
@@ -161,21 +163,20 @@ def command(
 
     Ctrl-C takes a snapshot and ends; --resume goes on from there, with either engine.
     """
+    from edgeage.training.joint.run import JOINT_NAMES, JointOptions
     from edgeage.training.run import TrainOptions, train
 
     out = out or Path("runs") / name
-    if name == "joint":
-        from edgeage.training.joint.run import JointOptions
-
+    if name in JOINT_NAMES:
         unused = {"--engine": engine, "--solver": solver, "--caffe-python": caffe_python}
         if given := [option for option, value in unused.items() if value is not None]:
-            raise UsageError(f"{', '.join(given)}: not for joint, which a recipe describes")
+            raise UsageError(f"{', '.join(given)}: not for {name}, which a recipe describes")
         words = (*overrides, *([f"iterations={max_iter}"] if max_iter else []))
         return _train_joint(
-            JointOptions(data, out, recipe, resume, words, weights, bf16=precision == "bf16")
+            JointOptions(name, data, out, recipe, resume, words, weights, bf16=precision == "bf16")
         )
     if recipe is not None:
-        raise UsageError(f"--recipe is for joint; {name} has a solver")
+        raise UsageError(f"--recipe is for {' and '.join(JOINT_NAMES)}; {name} has a solver")
     options = TrainOptions(
         name, data, out, solver, max_iter, resume, weights, precision, overrides, engine,
         caffe_python,

@@ -62,3 +62,21 @@ def test_a_wrong_call_says_so(data, tmp_path, cli, more, code, reason):
 def test_a_recipe_is_for_joint_alone(data, tmp_path, cli):
     result = cli("train", "agenet", "--data", data, "-o", tmp_path / "o", "--recipe", "x.toml")
     assert (result.exit_code, "--recipe is for joint" in result.stderr) == (2, True)
+
+
+def test_the_compact_network_trains_and_predicts(data, tmp_path, cli, astronaut_face):
+    from edgeage import Predictor
+
+    out = tmp_path / "out"
+    words = ["network.size=32", "network.imagenet=0", "network.fixed_statistics=0"]
+    more = ["iterations=2", "batch_size=2", "validation=0.2", "warmup=1", *words]
+    result = cli("train", "edgeage-s", "--data", data, "-o", out, *more)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.split() == [str(out / "edgeage-s.onnx")]
+    manifest = Manifest.read(out / "edgeage-s.json")
+    assert manifest.tasks == ("age", "gender")
+    assert manifest.input.landmarks is not None
+    with Predictor(out / "edgeage-s.onnx", device="CPU", detect="never") as predictor:
+        (face,) = predictor.predict(astronaut_face)
+    assert len(face.age_probabilities) == 9
+    assert 0 <= face.age <= 100

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -18,9 +18,19 @@ if TYPE_CHECKING:
 
     from edgeage.datasets.store import DatumReader
     from edgeage.training.joint.recipe import JointRecipe
-    from edgeage.training.transform import Transform
 
-__all__ = ["FaceBatch", "Faces", "read_faces"]
+__all__ = ["FaceBatch", "FaceTransform", "Faces", "read_faces"]
+
+
+class FaceTransform(Protocol):
+    """How a stored picture becomes a network's input, as :class:`Transform` of AgeNet does."""
+
+    @property
+    def output_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of what the network sees."""
+
+    def __call__(self, picture: np.ndarray, random: np.random.Generator, out: np.ndarray) -> None:
+        """Transform a uint8 (height, width, 3) BGR picture into ``out``, float32 of its sides."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +61,7 @@ class Faces:
     def __init__(
         self,
         reader: DatumReader,
-        transform: Transform,
+        transform: FaceTransform,
         slots: Sequence[int],
         records: Sequence[SplitRecord],
     ) -> None:
@@ -109,7 +119,7 @@ class Faces:
 
 
 def read_faces(
-    data: Path, reader: DatumReader, train: Transform, test: Transform, recipe: JointRecipe
+    data: Path, reader: DatumReader, train: FaceTransform, test: FaceTransform, recipe: JointRecipe
 ) -> tuple[Faces, Faces]:
     """Divide the training faces of a data set in those to train on and those to validate with.
 

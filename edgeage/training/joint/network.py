@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from edgeage.errors import ModelError
-from edgeage.labels import GENDERS
+from edgeage.labels import DEFAULT_GROUP_AGES, GENDERS
+from edgeage.training.joint.targets import GROUP_STARTS
 from edgeage.training.net import TorchNet
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ class JointNetwork:
         phases: which phases to build.
     """
 
+    starts_years = GROUP_STARTS
+    class_ages = DEFAULT_GROUP_AGES
+
     def __init__(
         self,
         agenet: Any,
@@ -54,6 +58,11 @@ class JointNetwork:
     def parameters(self) -> list[torch.Tensor]:
         """Every learnable blob, the gender's last."""
         return [entry.blob for entry in self.net.parameters] + self._gender
+
+    @property
+    def statistics(self) -> list[torch.Tensor]:
+        """No layer of it keeps any."""
+        return []
 
     def __call__(self, phase: str, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the scores of age (n, 9) and of gender (n, 2), before the softmax.

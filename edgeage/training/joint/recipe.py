@@ -33,11 +33,15 @@ class JointRecipe:
             normal distribution that falls into each age group.
         gender_smoothing: share of certainty taken from a face's gender.
         gender_weight: factor of the gender's loss beside the age's.
+        year_weight: factor of the absolute error, in years, of the expected age beside the age's
+            loss (Gao et al., *Age Estimation Using Expectation of Label Distribution Learning*,
+            IJCAI 2018).
         race_weights: how many times as often as others a race's faces are drawn.
         age_balance: 0 draws every face alike, 1 every age group alike.
         validation: share of the near-duplicate groups held back for validation.
         seed: of the split, the order, the augmentation and the fillers.
         augment: how far a face is changed each time it is drawn.
+        network: what else the network's family wants to know; AgeNet's wants nothing.
     """
 
     iterations: int
@@ -50,11 +54,13 @@ class JointRecipe:
     age_spread: float = 3.0
     gender_smoothing: float = 0.02
     gender_weight: float = 1.0
+    year_weight: float = 0.0
     race_weights: Mapping[str, float] = dataclasses.field(default_factory=dict)
     age_balance: float = 0.0
     validation: float = 0.05
     seed: int = 230
     augment: Augmentation = dataclasses.field(default_factory=Augmentation)
+    network: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("iterations", "batch_size", "warmup", "learning_rate", "clip", "age_spread"):

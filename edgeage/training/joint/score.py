@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeage.evaluation.metrics import Score
-from edgeage.labels import AGE_GROUPS
+from edgeage.labels import AGE_GROUPS, DEFAULT_GROUP_AGES, age_group_index, expected_age
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,7 @@ class JointScore:
     Attributes:
         faces: how many.
         loss: mean negative log-likelihood of age group and gender together.
+        mae_years: mean absolute error of the expected age, in years.
         age: age groups right.
         one_off: age groups at most one off.
         balanced: mean recall of the age groups.
@@ -34,6 +35,7 @@ class JointScore:
 
     faces: int
     loss: float
+    mae_years: float
     age: float
     one_off: float
     balanced: float
@@ -42,15 +44,23 @@ class JointScore:
 
     @classmethod
     def of(
-        cls, records: Sequence[SplitRecord], ages: np.ndarray, genders: np.ndarray
+        cls,
+        records: Sequence[SplitRecord],
+        ages: np.ndarray,
+        genders: np.ndarray,
+        class_ages: Sequence[float] = DEFAULT_GROUP_AGES,
     ) -> JointScore:
         """Score probabilities.
 
         Args:
             records: the faces.
-            ages: float (n, groups).
+            ages: float (n, classes), the nine groups or a class a year.
             genders: float (n, genders).
+            class_ages: the age in years that stands for each class.
         """
+        years = np.array([item.record.age for item in records])
+        expected = expected_age(ages, class_ages)
+        ages = _in_groups(ages)
         groups = np.array([item.record.age_group for item in records])
         truth = np.array([item.record.gender for item in records])
         adult = np.array([item.record.age >= 18 for item in records])
@@ -61,6 +71,7 @@ class JointScore:
         return cls(
             faces=len(records),
             loss=float(-np.log(likely).mean()),
+            mae_years=float(np.abs(expected - years).mean()),
             age=age.accuracy,
             one_off=float(age.one_off_accuracy or 0.0),
             balanced=age.balanced_recall,
@@ -71,3 +82,12 @@ class JointScore:
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as JSON-ready values."""
         return dataclasses.asdict(self)
+
+
+def _in_groups(ages: np.ndarray) -> np.ndarray:
+    """Sum the classes of each of the nine groups, where there is a class a year."""
+    if ages.shape[1] == len(AGE_GROUPS):
+        return ages
+    groups = np.array([age_group_index(year) for year in range(ages.shape[1])])
+    summed: np.ndarray = ages @ np.eye(len(AGE_GROUPS))[groups]
+    return summed

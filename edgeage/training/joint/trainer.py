@@ -6,7 +6,7 @@ import collections
 import contextlib
 import math
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -24,16 +24,39 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgeage.training.joint.faces import FaceBatch, Faces
-    from edgeage.training.joint.network import JointNetwork
     from edgeage.training.joint.recipe import JointRecipe
 
-__all__ = ["JointTrainer"]
+__all__ = ["FaceNetwork", "JointTrainer"]
 
-Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
+"""Pixels, ages in years, and both tasks' targets."""
+
+
+class FaceNetwork(Protocol):
+    """A network of both tasks that can be trained."""
+
+    @property
+    def starts_years(self) -> Sequence[int]:
+        """The age at which each of its age classes begins."""
+
+    @property
+    def class_ages(self) -> Sequence[float]:
+        """The age in years that stands for each."""
+
+    @property
+    def parameters(self) -> list[torch.Tensor]:
+        """Every learnable blob, changed in place."""
+
+    @property
+    def statistics(self) -> list[torch.Tensor]:
+        """Every running statistic of batch normalisation, averaged as the parameters are."""
+
+    def __call__(self, phase: str, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the scores of age (n, classes) and of gender (n, 2), before the softmax."""
 
 
 class JointTrainer:
-    """Trains a :class:`JointNetwork`.
+    """Trains a network of both tasks.
 
     Args:
         network: what to train.
@@ -48,7 +71,7 @@ class JointTrainer:
 
     def __init__(
         self,
-        network: JointNetwork,
+        network: FaceNetwork,
         recipe: JointRecipe,
         train: Faces,
         validation: Faces,
@@ -73,10 +96,15 @@ class JointTrainer:
             betas=(0.9, 0.99),
             fused=True,
         )
-        self.average = [blob.detach().clone() for blob in blobs]
+        self.average = [blob.detach().clone() for blob in self._blobs]
+        self._class_ages = torch.tensor(network.class_ages)
         self.iteration = 0
         self.score: JointScore | None = None
         self._losses: collections.deque[float] = collections.deque(maxlen=50)
+
+    @property
+    def _blobs(self) -> list[torch.Tensor]:
+        return [*self.network.parameters, *self.network.statistics]
 
     def learning_rate(self, iteration: int) -> float:
         """Return the rate of an update, counted from 0."""
@@ -94,7 +122,7 @@ class JointTrainer:
         last = self.recipe.iterations
         with torch.random.fork_rng(devices=[]), contextlib.closing(self._batches()) as batches:
             while self.iteration < last and not stop():
-                self._iterate(*next(batches))
+                self._iterate(next(batches))
                 if self.iteration % self._every == 0 or self.iteration == last:
                     self.validate()
                     self.save()
@@ -109,21 +137,29 @@ class JointTrainer:
         )
 
     def _tensors(self, batch: FaceBatch) -> Batch:
-        ages = age_targets(batch.ages_years, self.recipe.age_spread)
+        ages = age_targets(batch.ages_years, self.recipe.age_spread, self.network.starts_years)
         genders = gender_targets(batch.genders, self.recipe.gender_smoothing)
         # (n, height, width, channels) in memory is what torch calls channels-last.
         pixels = torch.from_numpy(batch.pixels).permute(0, 3, 1, 2)
-        return pixels, torch.from_numpy(ages), torch.from_numpy(genders)
+        years = torch.from_numpy(batch.ages_years).float()
+        return pixels, years, torch.from_numpy(ages), torch.from_numpy(genders)
 
-    def _iterate(self, pixels: torch.Tensor, ages: torch.Tensor, genders: torch.Tensor) -> None:
+    def _loss(self, scores: tuple[torch.Tensor, torch.Tensor], batch: Batch) -> torch.Tensor:
+        _, years, ages, genders = batch
+        age_scores, gender_scores = (part.float() for part in scores)
+        loss = functional.cross_entropy(age_scores, ages)
+        loss = loss + self.recipe.gender_weight * functional.cross_entropy(gender_scores, genders)
+        if self.recipe.year_weight:
+            expected = age_scores.softmax(1) @ self._class_ages
+            loss = loss + self.recipe.year_weight * (expected - years).abs().mean()
+        return loss
+
+    def _iterate(self, batch: Batch) -> None:
         started = time.perf_counter()
         torch.manual_seed((self.recipe.seed << 32) + self.iteration)
         with self._autocast():
-            age_scores, gender_scores = self.network("TRAIN", pixels)
-        loss = functional.cross_entropy(age_scores.float(), ages)
-        loss = loss + self.recipe.gender_weight * functional.cross_entropy(
-            gender_scores.float(), genders
-        )
+            scores = self.network("TRAIN", batch[0])
+        loss = self._loss(scores, batch)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         rate = self._update()
@@ -138,7 +174,7 @@ class JointTrainer:
             max_iter=self.recipe.iterations,
             loss=sum(self._losses) / len(self._losses),
             learning_rate=rate,
-            images_per_second=len(pixels) / (time.perf_counter() - started),
+            images_per_second=len(batch[0]) / (time.perf_counter() - started),
         )
         for reporter in self.reporters:
             reporter.step(report)
@@ -152,7 +188,7 @@ class JointTrainer:
         # Early weights are forgotten sooner: the average starts as a plain mean.
         share = max(1 - self.recipe.average, 1 / (self.iteration + 1))
         with torch.no_grad():
-            torch._foreach_lerp_(self.average, self.network.parameters, share)
+            torch._foreach_lerp_(self.average, self._blobs, share)
         return rate
 
     def _autocast(self) -> torch.autocast:
@@ -161,7 +197,7 @@ class JointTrainer:
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
         """Let the network compute with the averaged weights inside the block."""
-        blobs = self.network.parameters
+        blobs = self._blobs
         kept = [blob.detach().clone() for blob in blobs]
         with torch.no_grad():
             torch._foreach_copy_(blobs, self.average)
@@ -181,7 +217,7 @@ class JointTrainer:
                     (ages.float().softmax(1).numpy(), genders.float().softmax(1).numpy())
                 )
         ages, genders = (np.concatenate(part) for part in zip(*probabilities, strict=True))
-        self.score = JointScore.of(self._validation.records, ages, genders)
+        self.score = JointScore.of(self._validation.records, ages, genders, self.network.class_ages)
         report = TestReport(self.iteration, self.score.loss, self.score.age, self.score.faces)
         for reporter in self.reporters:
             reporter.test(report)
@@ -190,12 +226,11 @@ class JointTrainer:
     def save(self) -> None:
         """Write a checkpoint over the last one."""
         arrays = {}
-        moments = [self._optimizer.state[blob] for blob in self.network.parameters]
-        for index, (blob, average, moment) in enumerate(
-            zip(self.network.parameters, self.average, moments, strict=True)
-        ):
+        for index, (blob, average) in enumerate(zip(self._blobs, self.average, strict=True)):
             arrays[f"weight_{index}"] = blob.detach().numpy()
             arrays[f"average_{index}"] = average.numpy()
+        for index, blob in enumerate(self.network.parameters):
+            moment = self._optimizer.state[blob]
             arrays[f"first_{index}"] = moment["exp_avg"].numpy()
             arrays[f"second_{index}"] = moment["exp_avg_sq"].numpy()
         write_state(self._state, self.iteration, arrays)
@@ -233,7 +268,7 @@ class JointTrainer:
     def _take(self, arrays: Mapping[str, np.ndarray], average: str, origin: Path) -> None:
         try:
             with torch.no_grad():
-                for index, blob in enumerate(self.network.parameters):
+                for index, blob in enumerate(self._blobs):
                     blob.copy_(torch.from_numpy(arrays[f"weight_{index}"]))
                     self.average[index].copy_(torch.from_numpy(arrays[f"{average}_{index}"]))
         except (KeyError, RuntimeError) as error:

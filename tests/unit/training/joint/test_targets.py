@@ -37,3 +37,10 @@ def test_nothing_is_lost_at_the_ends():
 def test_gender_smoothing_takes_evenly():
     shares = gender_targets(np.array([1, 0]), 0.1)
     np.testing.assert_allclose(shares, [[0.05, 0.95], [0.95, 0.05]], atol=1e-7)
+
+
+def test_a_class_a_year_peaks_at_the_age():
+    shares = age_targets(np.array([40]), 2.0, range(101))[0]
+    assert (shares.argmax(), shares.size) == (40, 101)
+    assert shares.sum() == pytest.approx(1, abs=1e-6)
+    assert shares[39] == pytest.approx(shares[41], abs=1e-6)
