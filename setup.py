@@ -18,6 +18,7 @@ DATA_FILES = (
     "caffe_models/*.npy",
     "caffe_models/*.md",
     "compile/*.toml",
+    "datasets/*.sha256",
     "datasets/*.toml",
     "models/*.json",
     "examples/test_0.png",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from edgeage.outputs import Output
     from edgeage.runtime.backend import Answer
 
-__all__ = ["decode", "face_fields", "probabilities"]
+__all__ = ["age_spread", "decode", "face_fields", "probabilities"]
 
 _TINY = 1e-12
 
@@ -53,7 +53,8 @@ def decode(output: Output, values: np.ndarray) -> dict[str, Any]:
 
     Returns:
         Fields of :class:`edgeage.Face`: age and age group, or gender, each with what is known of
-        its probability. An age is never below 0 nor above 120 years.
+        its probability, the age with its interval where the output has one. An age is never below
+        0 nor above 120 years.
 
     Raises:
         DeviceError: when a value is not a number.
@@ -92,8 +93,10 @@ def probabilities(output: Output, values: np.ndarray) -> np.ndarray:
 
 def _age_by_classes(output: Output, values: np.ndarray) -> dict[str, Any]:
     found = probabilities(output, values)
+    age = float(expected_age(found, output.group_ages))
     return {
-        "age": float(expected_age(found, output.group_ages)),
+        "age": age,
+        **_interval(output, age, found, np.array(output.group_ages)),
         **_groups(found, output.labels),
     }
 
@@ -103,12 +106,14 @@ def _age_by_distribution(output: Output, values: np.ndarray) -> dict[str, Any]:
     ages = np.clip(np.arange(len(found)) * output.factor + output.offset, 0, MAX_AGE)
     groups = np.zeros(len(AGE_GROUPS))
     np.add.at(groups, [_group(age) for age in ages], found)
-    return {"age": float(found @ ages), **_groups(groups, AGE_GROUPS)}
+    age = float(found @ ages)
+    return {"age": age, **_interval(output, age, found, ages), **_groups(groups, AGE_GROUPS)}
 
 
 def _age_by_years(output: Output, values: np.ndarray) -> dict[str, Any]:
     age = float(np.clip(values[0] * output.factor + output.offset, 0, MAX_AGE))
-    return {"age": age, "age_group": AGE_GROUPS[_group(age)]}
+    interval = _within_life(age, output.interval) if output.interval else {}
+    return {"age": age, **interval, "age_group": AGE_GROUPS[_group(age)]}
 
 
 def _gender_by_classes(output: Output, values: np.ndarray) -> dict[str, Any]:
@@ -136,6 +141,37 @@ def _groups(found: np.ndarray, labels: Sequence[str]) -> dict[str, Any]:
         "age_group_probability": float(found[best]),
         "age_probabilities": tuple(float(value) for value in found),
     }
+
+
+def age_spread(found: np.ndarray, ages: np.ndarray) -> np.ndarray:
+    """Return the standard deviation of an age, as the probabilities have it.
+
+    Each class counts as spread evenly over its share of the years between its neighbours.
+
+    Args:
+        found: float array of shape (..., classes), each row summing to 1.
+        ages: the age in years that stands for each class, ascending.
+
+    Returns:
+        Float array of shape (...), years.
+
+    >>> float(age_spread(np.array([0.0, 1.0, 0.0]), np.array([5.0, 15.0, 25.0]))).__round__(3)
+    2.887
+    """
+    widths = np.gradient(ages) if len(ages) > 1 else np.zeros(1)
+    middle = (found @ ages)[..., None]
+    result: np.ndarray = np.sqrt((found * ((ages - middle) ** 2 + widths**2 / 12)).sum(axis=-1))
+    return result
+
+
+def _interval(output: Output, age: float, found: np.ndarray, ages: np.ndarray) -> dict[str, Any]:
+    if not output.interval:
+        return {}
+    return _within_life(age, output.interval * float(age_spread(found, ages)))
+
+
+def _within_life(age: float, half: float) -> dict[str, Any]:
+    return {"age_interval": (max(age - half, 0.0), min(age + half, float(MAX_AGE)))}
 
 
 def _group(age_years: float) -> int:

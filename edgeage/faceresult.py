@@ -24,6 +24,8 @@ class Face:
             and bottom excluded. The networks may see more than the box, and turned upright.
         age: years: the expectation over the age groups (Rothe et al., DEX, ICCVW 2015), or what
             the network itself says in years.
+        age_interval: lowest and highest age in years of the interval that held four of five faces'
+            ages where the network was calibrated; None where it was not.
         age_group: the most probable age group, for example ``"30-39"``; the age's own where the
             network knows no groups.
         age_group_probability: its probability, 0 to 1; None where the network tells only years.
@@ -48,6 +50,7 @@ class Face:
 
     box: tuple[int, int, int, int]
     age: float | None = None
+    age_interval: tuple[float, float] | None = None
     age_group: str | None = None
     age_group_probability: float | None = None
     age_probabilities: tuple[float, ...] = ()

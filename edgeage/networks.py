@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from edgeage.prediction.clock import StageClock
     from edgeage.runtime import Answer, Backend, Session
 
-__all__ = ["Models", "NetworkSet", "find_models", "load_networks"]
+__all__ = ["Models", "NetworkSet", "check_models", "find_models", "load_networks"]
 
 Models = str | Path | Sequence[Manifest]
 """What :func:`edgeage.modelfiles.read_models` takes, or manifests."""
@@ -49,7 +49,7 @@ def find_models(models: Models | None, backend: Backend) -> Iterator[list[Manife
         with _released(backend) as manifests:
             yield manifests
     else:
-        yield _checked(models)
+        yield check_models(models)
 
 
 class NetworkSet:
@@ -210,7 +210,12 @@ def _released_for_either(backend: FallbackBackend, fallback: Backend) -> Iterato
         yield manifests
 
 
-def _checked(models: Models) -> list[Manifest]:
+def check_models(models: Models) -> list[Manifest]:
+    """Read models unless they are manifests, and hold that they answer different tasks.
+
+    Raises:
+        ModelError: when there is no compiled model, or two for the same task.
+    """
     manifests = read_models(models) if isinstance(models, (str, Path)) else list(models)
     if not manifests:
         raise ModelError("expected at least one model, got none")

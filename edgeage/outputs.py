@@ -51,6 +51,9 @@ class Output:
         logits: whether softmax, or the logistic function of a sigmoid, is still to be taken.
         temperature: logits are divided by it, and probabilities changed as if theirs had been;
             1 leaves them (Guo et al., On Calibration of Modern Neural Networks, ICML 2017).
+        interval: of age: half the width of the interval that holds four of five faces' ages, in
+            standard deviations of the age as the probabilities have it, or in years where the
+            network tells only years; 0 where that is not known.
 
     Raises:
         ModelError: for what does not go together.
@@ -68,6 +71,7 @@ class Output:
     offset: float = 0.0
     logits: bool = False
     temperature: float = 1.0
+    interval: float = 0.0
 
     def __post_init__(self) -> None:
         if self.task not in KINDS:
@@ -141,14 +145,19 @@ class Output:
         )
 
     def _check_numbers(self) -> None:
-        for name in ("factor", "offset", "temperature"):
+        for name in ("factor", "offset", "temperature", "interval"):
             number = getattr(self, name)
             if isinstance(number, bool) or not isinstance(number, int | float):
                 raise ModelError(f"expected {name} of «{self.name}» as a number, got {number!r}")
-            if not math.isfinite(number) or (name != "offset" and number == 0):
+            if not math.isfinite(number) or (name in ("factor", "temperature") and number == 0):
                 raise ModelError(f"expected a finite {name} of «{self.name}», got {number}")
         if self.temperature < 0:
             raise ModelError(f"expected a temperature above 0, got {self.temperature}")
+        if self.interval < 0 or (self.interval and self.task != "age"):
+            raise ModelError(
+                f"expected interval of 0 or more, of an age, got {self.interval} of «{self.name}», "
+                f"which is {self.task}"
+            )
         if not isinstance(self.logits, bool):
             raise ModelError(f"expected logits as true or false, got {self.logits!r}")
 
@@ -223,7 +232,8 @@ def outputs_to_fields(outputs: tuple[Output, ...], *, short: bool) -> dict[str, 
         short: write one output of plain probabilities as :data:`ONE_OUTPUT`.
     """
     first = outputs[0]
-    plain = first.kind == "classes" and not first.logits and first.temperature == 1
+    plain = first.kind == "classes" and not (first.logits or first.interval)
+    plain = plain and first.temperature == 1
     if short and plain and len(outputs) == 1:
         values = (first.task, list(first.labels), list(first.group_ages), first.name)
         return dict(zip(ONE_OUTPUT, values, strict=True))

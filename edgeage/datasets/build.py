@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from edgeage.caffe import encode_datum, mean_sha256, write_mean
 from edgeage.datasets.duplicates import duplicate_groups, find_pairs
+from edgeage.datasets.facelist import read_tests
 from edgeage.datasets.locks import output_lock
 from edgeage.datasets.mean import MeanSum
 from edgeage.datasets.oversample import Copy, apply_change, plan
 from edgeage.datasets.parallel import default_workers, ordered_map
-from edgeage.datasets.records import RACES, FaceRecord, SplitRecord, read_records, write_records
+from edgeage.datasets.records import RACES, FaceRecord, SplitRecord, write_records
 from edgeage.datasets.report import make_report, read_report, write_report
 from edgeage.datasets.scan import PixelFile, Scan, scan_source
 from edgeage.datasets.splits import hold_out, split_faces
@@ -41,7 +42,7 @@ class BuildOptions:
         races: which faces are taken, of :data:`edgeage.datasets.records.RACES`.
         split: share of the faces that are for training, between 0 and 1.
         test_from: another data set's ``records.csv`` whose test faces are the test faces here too,
-            instead of ``split``.
+            or a list of them (:mod:`edgeage.datasets.facelist`), instead of ``split``.
         oversample: whether the training classes are balanced with changed copies.
         seed: decides the split, the order, the copies and their noise.
         size: side in pixels of the stored pictures.
@@ -69,7 +70,7 @@ class BuildOptions:
         if not 0 < self.split < 1:
             raise UsageError(f"expected a split between 0 and 1, got {self.split:g}")
         if self.test_from is not None:
-            read_records(self.test_from)
+            read_tests(self.test_from)
         if not 16 <= self.size <= 4096:
             raise UsageError(f"expected a size of 16 to 4096 pixels, got {self.size}")
         if self.workers < 1:
@@ -219,8 +220,7 @@ def prepare_splits(
     if options.test_from is None:
         sides = split_faces(records, groups, options.split, options.seed)
     else:
-        tests = [face.record for face in read_records(options.test_from) if face.split == "test"]
-        sides = hold_out(records, groups, tests)
+        sides = hold_out(records, groups, read_tests(options.test_from))
     shared = sorted({root for row, root in enumerate(groups) if root != row})
     numbers = {root: number for number, root in enumerate(shared)}
     return [

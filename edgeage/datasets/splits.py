@@ -11,6 +11,7 @@ from edgeage.errors import DatasetError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from edgeage.datasets.facelist import ListedFace
     from edgeage.datasets.records import FaceRecord
 
 __all__ = ["hold_out", "split_faces"]
@@ -59,7 +60,9 @@ def split_faces(
 
 
 def hold_out(
-    records: Sequence[FaceRecord], groups: Sequence[int], tests: Sequence[FaceRecord]
+    records: Sequence[FaceRecord],
+    groups: Sequence[int],
+    tests: Sequence[FaceRecord | ListedFace],
 ) -> list[str]:
     """Split faces so that the test side is a given one, with whatever near-duplicates it has.
 

@@ -133,7 +133,8 @@ def read_faces(
         recipe: the share to hold back, and the seed.
 
     Raises:
-        DatasetError: when a record of the LMDB is none of the data set's training faces.
+        DatasetError: when a record of the LMDB is none of the data set's training faces, or the
+            seed holds none of them back.
     """
     records = {item.record.name: item for item in read_records(data / "records.csv")}
     sides: dict[bool, tuple[list[int], list[SplitRecord]]] = {True: ([], []), False: ([], [])}
@@ -149,4 +150,9 @@ def read_faces(
         held_back = fraction(recipe.seed, "validation", group) < recipe.validation
         sides[held_back][0].append(slot)
         sides[held_back][1].append(item)
+    if not sides[True][0] and recipe.validation > 0:
+        raise DatasetError(
+            f"{data}: seed {recipe.seed} holds no face back for validation; choose another seed, "
+            "or a larger validation"
+        )
     return Faces(reader, train, *sides[False]), Faces(reader, test, *sides[True])
