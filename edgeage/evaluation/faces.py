@@ -49,6 +49,11 @@ class Truth:
     folds: tuple[str, ...]
     apparent_ages: np.ndarray
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What a model is trained without to be scored on each face: its fold, or its person."""
+        return self.folds if any(self.folds) else self.persons
+
     @classmethod
     def of(cls, items: Sequence[SplitRecord]) -> Truth:
         """Gather what records tell, whatever of it they have."""

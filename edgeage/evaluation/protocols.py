@@ -18,7 +18,7 @@ __all__ = ["ADIENCE_GROUPS", "FIVE_GROUPS", "fold_figures", "group_of", "ranges_
 FIVE_GROUPS = ("1-13", "14-23", "24-39", "40-55", "56-85")
 """Five age groups many published networks answer in."""
 
-ADIENCE_GROUPS = ("0-2", "4-6", "8-13", "15-20", "25-32", "38-43", "48-53", "60-100")
+ADIENCE_GROUPS = ("0-2", "4-6", "8-12", "15-20", "25-32", "38-43", "48-53", "60-100")
 """Adience's eight (Eidinger, Enbar and Hassner, TIFS 2014; the last is open)."""
 
 _RANGE = re.compile(r"(\d+)-(\d+)")

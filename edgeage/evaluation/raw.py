@@ -65,8 +65,6 @@ def kept_answers(
     path = _place(manifests, faces, crop, device)
     keep = cache and backend is None
     if keep and (found := _kept(path, len(faces))) is not None:
-        if on_progress is not None:
-            on_progress(len(faces), len(faces))
         return found
     backend = backend or open_backend(device, RuntimeOptions("throughput", cache=cache))
     with contextlib.closing(load_networks(manifests, backend, None, None)) as networks:

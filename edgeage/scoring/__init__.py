@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edgeage.scoring.calibration import calibrate
-    from edgeage.scoring.evaluate import EvaluateOptions, evaluate
+    from edgeage.scoring.run import EvaluateOptions, evaluate
 
 __all__ = ["EvaluateOptions", "calibrate", "evaluate"]
 
 _HOME_OF = {
-    "EvaluateOptions": "evaluate",
+    "EvaluateOptions": "run",
     "calibrate": "calibration",
-    "evaluate": "evaluate",
+    "evaluate": "run",
 }
 
 

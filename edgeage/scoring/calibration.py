@@ -10,25 +10,33 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgeage.answers import age_spread, probabilities
+from edgeage.compiler.sources import RELEASED, released_path
 from edgeage.datasets.seeds import fraction
 from edgeage.errors import DatasetError
 from edgeage.evaluation.bootstrap import Resampler
 from edgeage.evaluation.decoded import decode_answers, nearest_groups
+from edgeage.evaluation.faces import open_faces
 from edgeage.evaluation.figures import statistics
+from edgeage.evaluation.raw import kept_answers
 from edgeage.labels import GENDERS, MAX_AGE
+from edgeage.manifest import Manifest
+from edgeage.scoring.candidates import Finder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edgeage.evaluation.faces import LabelledFaces, Truth
     from edgeage.evaluation.raw import RawAnswers
-    from edgeage.manifest import Manifest
     from edgeage.outputs import Output
 
-__all__ = ["COVERAGE", "Calibration", "calibrate", "fit_output"]
+__all__ = ["COVERAGE", "Calibration", "calibrate", "calibrate_model", "fit_output"]
 
 COVERAGE = 0.8
 """Share of the faces whose age is to lie within its interval."""
@@ -94,6 +102,64 @@ def calibrate(manifest: Manifest, answers: RawAnswers, faces: LabelledFaces) -> 
     return Calibration(tuple(fitted), figures)
 
 
+def calibrate_model(
+    name: str,
+    data: str | Path,
+    faces: str | Path,
+    *,
+    device: str = "CPU",
+    write: bool = True,
+    on_progress: Callable[[int, int | None], None] | None = None,
+) -> dict[str, Any]:
+    """Calibrate a model from its files, and write what was fitted into its manifest.
+
+    Args:
+        name: a released model's name, a ``.caffemodel`` with its manifest, a compiled model's
+            folder or its manifest.
+        data: a folder made by ``edgeage dataset build``.
+        faces: the list of faces to fit on, by name or path.
+        device: where the model runs.
+        write: whether the manifest is written.
+        on_progress: told how many of how many faces are done.
+
+    Returns:
+        JSON-ready: the ``outputs``, the figures of :class:`Calibration`, the ``manifest``'s path
+        and whether it was ``written``.
+
+    Raises:
+        UsageError: for an unknown model.
+        ModelError: when its files are missing or damaged.
+        DatasetError: when the data set lacks a listed face, or too few have labels.
+        DeviceError: when the device fails.
+    """
+    path = _manifest_path(name)
+    manifest = Manifest.read(path)
+    with (
+        tempfile.TemporaryDirectory(prefix="edgeage-calibrate-") as folder,
+        open_faces(data, faces=faces) as labelled,
+    ):
+        trained = "caffemodel" in manifest.files
+        words = str(manifest.file("caffemodel")) if trained else str(path)
+        compiled = Finder(Path(folder), device=device).find(words).manifests
+        answers = kept_answers(compiled, labelled, device=device, on_progress=on_progress)
+    found = calibrate(manifest, answers, labelled)
+    if write:
+        source = {**manifest.source, "calibration": found.figures}
+        dataclasses.replace(manifest, outputs=found.outputs, source=source).write(path)
+    outputs = [
+        {"name": o.name, "task": o.task, "temperature": o.temperature, "interval": o.interval}
+        for o in found.outputs
+    ]
+    return {"outputs": outputs, **found.figures, "manifest": str(path), "written": write}
+
+
+def _manifest_path(name: str) -> Path:
+    path = released_path(name) if name in RELEASED else Path(name)
+    if path.is_dir():
+        return path / "model.json"
+    return path.with_suffix(".json")
+
+
 def fit_output(output: Output, rows: np.ndarray, truth: Truth, chosen: np.ndarray) -> Output:
     """Fit one output's temperature and interval.
 
@@ -144,12 +210,12 @@ def _likelihoods(output: Output, rows: np.ndarray, labels: np.ndarray) -> np.nda
         if not output.logits:
             values = np.clip(values, 1e-12, 1 - 1e-12)
             values = np.log(values / (1 - values))
-        powers: np.ndarray = 1 / (
-            1 + np.exp(-np.where(right, values, -values) / output.temperature)
-        )
-        return powers
+        signed = np.where(right, values, -values) / output.temperature
+        likely: np.ndarray = 1 / (1 + np.exp(-signed))
+        return likely
     found = probabilities(output, rows)
-    return found[np.arange(len(rows)), _classes(output, found.shape[1], labels)]
+    places = _classes(output, found.shape[1], labels)
+    return np.take_along_axis(found, places[:, None], axis=1)[:, 0]
 
 
 def _classes(output: Output, count: int, labels: np.ndarray) -> np.ndarray:

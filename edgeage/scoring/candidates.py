@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["FOLD", "Candidate", "Finder", "time_candidates"]
 
 FOLD = "{fold}"
-"""What stands for a face's fold in the path of a model that was trained without that fold."""
+"""What stands, in the path of a model trained without it, for a face's fold or else its person."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Candidate:
         """
         if not self.folds:
             return answer(self.manifests, faces)
-        labels = np.array(faces.truth.folds)
+        labels = np.array(faces.truth.left_out)
         found: RawAnswers = {}
         for fold, manifests in self.folds.items():
             chosen = labels == fold

@@ -155,7 +155,7 @@ def _candidates(
     on_step: Callable[[str], None],
 ) -> list[Candidate]:
     finder = Finder(folder, precision=options.precision, device=options.device)
-    folds = sorted({fold for faces in sets for fold in faces.truth.folds} - {""})
+    folds = sorted({fold for faces in sets for fold in faces.truth.left_out} - {""})
     if any(FOLD in words for words in models) and len(sets) > 1:
         raise UsageError("models of a fold each are scored on one data set at a time")
     found = []
@@ -164,10 +164,10 @@ def _candidates(
         found.append(finder.find(words, folds))
     names = [candidate.name for candidate in found]
     return [
-        dataclasses.replace(candidate, name=f"{candidate.name} ({candidate.words})")
+        dataclasses.replace(candidate, name=f"{candidate.name} #{place}")
         if names.count(candidate.name) > 1
         else candidate
-        for candidate in found
+        for place, candidate in enumerate(found, 1)
     ]
 
 
@@ -222,7 +222,7 @@ def _answered(
 
 
 def _model(candidate: Candidate, figures: dict[str, Any] | None) -> dict[str, Any]:
-    sources = [manifest.source.get("dataset", {}) for manifest in candidate.manifests]
+    sources = [m.source.get("dataset", m.source) for m in candidate.manifests]
     licences = dict.fromkeys(str(source["licence"]) for source in sources if "licence" in source)
     return {
         "name": candidate.name,
