@@ -9,18 +9,24 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edgeage.datasets.build import BuildOptions, build_utkface
+    from edgeage.datasets.build import build_dataset, build_utkface
+    from edgeage.datasets.importers import DATASETS
+    from edgeage.datasets.importers.found import ImportOptions
     from edgeage.datasets.mean import compute_mean
+    from edgeage.datasets.options import BuildOptions
     from edgeage.datasets.records import FaceRecord, SplitRecord, read_records
     from edgeage.datasets.report import read_report
     from edgeage.datasets.store import DatumReader, DatumWriter
 
 __all__ = [
+    "DATASETS",
     "BuildOptions",
     "DatumReader",
     "DatumWriter",
     "FaceRecord",
+    "ImportOptions",
     "SplitRecord",
+    "build_dataset",
     "build_utkface",
     "compute_mean",
     "read_records",
@@ -28,11 +34,14 @@ __all__ = [
 ]
 
 _HOME_OF = {
-    "BuildOptions": "build",
+    "DATASETS": "importers",
+    "BuildOptions": "options",
     "DatumReader": "store",
     "DatumWriter": "store",
     "FaceRecord": "records",
+    "ImportOptions": "importers.found",
     "SplitRecord": "records",
+    "build_dataset": "build",
     "build_utkface": "build",
     "compute_mean": "mean",
     "read_records": "records",

@@ -2,79 +2,34 @@
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeage.caffe import encode_datum, mean_sha256, write_mean
+from edgeage.caffe import mean_sha256, write_mean
+from edgeage.datasets.choice import Choice, choose
 from edgeage.datasets.duplicates import duplicate_groups, find_pairs
 from edgeage.datasets.facelist import read_tests
+from edgeage.datasets.importers import open_importer
+from edgeage.datasets.lmdbs import lmdb_plans, write_lmdbs
 from edgeage.datasets.locks import output_lock
-from edgeage.datasets.mean import MeanSum
-from edgeage.datasets.oversample import Copy, apply_change, plan
-from edgeage.datasets.parallel import default_workers, ordered_map
-from edgeage.datasets.records import RACES, FaceRecord, SplitRecord, write_records
+from edgeage.datasets.options import BuildOptions
+from edgeage.datasets.records import FaceRecord, SplitRecord, write_records
 from edgeage.datasets.report import make_report, read_report, write_report
-from edgeage.datasets.scan import PixelFile, Scan, scan_source
-from edgeage.datasets.splits import hold_out, split_faces
-from edgeage.datasets.store import DatumWriter
-from edgeage.datasets.utkface import parse_name
-from edgeage.errors import DatasetError, UsageError, did_you_mean, require
-from edgeage.paths import atomic_dir, sha256_file
+from edgeage.datasets.scan import Cutter, PixelFile, Scan, nothing_found, scan_source
+from edgeage.datasets.splits import hold_out, own_tests, same_people, split_faces
+from edgeage.errors import DatasetError, UsageError, require
+from edgeage.paths import atomic_dir
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Iterator
 
-__all__ = ["BuildOptions", "build_utkface", "prepare_splits"]
+    from edgeage.datasets.importers.found import Candidate, Drop, Importer
 
-_MEAN_OF = "age_train_lmdb"
+__all__ = ["BuildOptions", "build_dataset", "build_utkface", "prepare_splits"]
+
 _OnProgress = Callable[[str, int, "int | None"], None]
-
-
-@dataclasses.dataclass(frozen=True)
-class BuildOptions:
-    """How a data set is built.
-
-    Attributes:
-        races: which faces are taken, of :data:`edgeage.datasets.records.RACES`.
-        split: share of the faces that are for training, between 0 and 1.
-        test_from: another data set's ``records.csv`` whose test faces are the test faces here too,
-            or a list of them (:mod:`edgeage.datasets.facelist`), instead of ``split``.
-        oversample: whether the training classes are balanced with changed copies.
-        seed: decides the split, the order, the copies and their noise.
-        size: side in pixels of the stored pictures.
-        workers: number of threads; does not change the result.
-
-    Raises:
-        UsageError: for an unknown race, or a number out of range.
-        DatasetError: when ``test_from`` is no list of faces.
-    """
-
-    races: tuple[str, ...] = RACES
-    split: float = 0.8
-    test_from: Path | None = None
-    oversample: bool = True
-    seed: int = 230
-    size: int = 227
-    workers: int = dataclasses.field(default_factory=default_workers)
-
-    def __post_init__(self) -> None:
-        for race in self.races:
-            if race not in RACES:
-                raise UsageError(f"unknown race «{race}»{did_you_mean(race, RACES)}")
-        if not self.races:
-            raise UsageError("expected at least one race")
-        if not 0 < self.split < 1:
-            raise UsageError(f"expected a split between 0 and 1, got {self.split:g}")
-        if self.test_from is not None:
-            read_tests(self.test_from)
-        if not 16 <= self.size <= 4096:
-            raise UsageError(f"expected a size of 16 to 4096 pixels, got {self.size}")
-        if self.workers < 1:
-            raise UsageError(f"expected at least one worker, got {self.workers}")
 
 
 def build_utkface(
@@ -85,20 +40,58 @@ def build_utkface(
     overwrite: bool = False,
     on_progress: _OnProgress | None = None,
 ) -> dict[str, Any]:
-    """Build a data set from UTKFace: LMDBs for age and gender, their mean, records and a report.
-
-    ``output`` gets ``{age,gender}_{train,test}_lmdb`` (Caffe ``Datum``, 3 × size × size, BGR),
-    ``mean.binaryproto`` and ``age_gender_mean.npy`` (the mean of the age training LMDB, for both
-    networks), ``records.csv`` and ``report.json``. It appears only when all of it is written.
-    Pictures pass through a working file beside it, so memory does not grow with their number.
+    """Build a data set from UTKFace; see :func:`build_dataset`.
 
     Args:
         source: the archive (tar, tar.gz, zip), or a folder; only read.
         output: the folder to make.
         options: see :class:`BuildOptions`.
         overwrite: replace ``output`` when there is something in it.
-        on_progress: called with ``"reading"``, ``"comparing"`` or ``"writing"``, how many
-            pictures are done, and of how many or None.
+        on_progress: as for :func:`build_dataset`.
+
+    Returns:
+        The report, as in ``report.json``.
+
+    Raises:
+        EdgeageError: as :func:`build_dataset` does.
+
+    Source:
+        UTKFace: Zhang, Song and Qi, «Age Progression/Regression by Conditional Adversarial
+        Autoencoder», CVPR 2017.
+    """
+    return build_dataset(
+        "utkface", source, output, options, overwrite=overwrite, on_progress=on_progress
+    )
+
+
+def build_dataset(
+    name: str,
+    source: str | Path,
+    output: str | Path,
+    options: BuildOptions | None = None,
+    *,
+    cutter: Cutter | None = None,
+    overwrite: bool = False,
+    on_progress: _OnProgress | None = None,
+) -> dict[str, Any]:
+    """Build a data set: LMDBs for age and gender, their mean, records and a report.
+
+    ``output`` gets ``{age,gender}_{train,test}_lmdb`` (Caffe ``Datum``, 3 × size × size, BGR; none
+    for gender where the data set does not say it), ``mean.binaryproto`` and
+    ``age_gender_mean.npy`` (the mean of the age training LMDB, for both networks),
+    ``records.csv`` and ``report.json``. It appears only when all of it is written. Pictures pass
+    through a working file beside it, so memory does not grow with their number.
+
+    Args:
+        name: which data set, of :data:`edgeage.datasets.DATASETS`.
+        source: the archive (tar, tar.gz, zip), or a folder; only read.
+        output: the folder to make.
+        options: see :class:`BuildOptions`.
+        cutter: cuts the face out of each picture, :class:`edgeage.faces.FaceCutter` for example;
+            None takes the pictures as they are.
+        overwrite: replace ``output`` when there is something in it.
+        on_progress: called with ``"choosing"``, ``"reading"``, ``"comparing"`` or ``"writing"``,
+            how many pictures are done, and of how many or None.
 
     Returns:
         The report, as in ``report.json``.
@@ -107,15 +100,20 @@ def build_utkface(
         DatasetError: when the source is missing, damaged or has no usable face, when the output
             is being written by another process, or the disk is full.
         EdgeageError: when ``output`` is not empty and not to be overwritten.
-        MissingDependencyError: without the packages of ``edgeage[data]``.
+        UsageError: when the data set has no use for an option.
+        MissingDependencyError: without the packages of ``edgeage[data]``, or ``edgeage[mat]`` for
+            MATLAB's files.
 
     Source:
-        UTKFace: Zhang, Song and Qi, «Age Progression/Regression by Conditional Adversarial
-        Autoencoder», CVPR 2017. LMDBs as of Caffe's ``tools/convert_imageset.cpp``, the mean as of
-        its ``tools/compute_image_mean.cpp``.
+        LMDBs as of Caffe's ``tools/convert_imageset.cpp``, the mean as of its
+        ``tools/compute_image_mean.cpp``.
     """
     options = options or BuildOptions()
     source, output = Path(source), Path(output).resolve()
+    importer = open_importer(name)
+    importer.check(name, options.importing)
+    if not importer.has_race and not options.takes_all_races:
+        raise UsageError(f"{name} does not say which race a face is of; leave --race out")
     require("lmdb", extra="data", purpose="build a data set")
     if options.oversample:
         require("skimage", extra="data", purpose="oversample with noise")
@@ -123,7 +121,7 @@ def build_utkface(
     notify = on_progress or (lambda _stage, _done, _total: None)
     try:
         with output_lock(output), atomic_dir(output, overwrite=overwrite) as folder:
-            return _build(source, folder, options, notify)
+            return _build(importer, source, folder, options, cutter=cutter, notify=notify)
     except OSError as error:
         raise DatasetError(f"{output} cannot be built: {error}") from error
 
@@ -144,32 +142,51 @@ def _check_output(source: Path, output: Path, overwrite: bool) -> None:
 
 
 def _build(
-    source: Path, folder: Path, options: BuildOptions, notify: _OnProgress
+    importer: Importer,
+    source: Path,
+    folder: Path,
+    options: BuildOptions,
+    *,
+    cutter: Cutter | None,
+    notify: _OnProgress,
 ) -> dict[str, Any]:
     work = folder / "work"
     work.mkdir()
-    shape = (3, options.size, options.size)
-    with PixelFile(work / "pixels.u8", shape) as pixels:
+    choice = Choice(options)
+    if options.limit is not None or options.balance:
+        choice = choose(_counted(_find(importer, source, options, work), notify), options)
+    with PixelFile(work / "pixels.u8", (3, options.size, options.size)) as pixels:
         scan = scan_source(
-            source,
-            parse_name,
-            frozenset(options.races),
+            _find(importer, source, options, work),
+            choice,
             pixels,
             workers=options.workers,
+            cutter=cutter,
             on_progress=lambda done, total: notify("reading", done, total),
         )
+        if not scan.records:
+            raise nothing_found(source, options.races, scan)
         notify("comparing", 0, len(scan.records))
         pairs = _pairs(scan, pixels, options.workers)
         notify("comparing", len(scan.records), len(scan.records))
         faces = prepare_splits(scan.records, pairs, options)
-        plans = _plans(faces, options)
-        stores, mean = _write_lmdbs(plans, folder, pixels, options, notify)
+        plans = lmdb_plans(faces, options)
+        stores, mean = write_lmdbs(
+            plans, folder, pixels, options, lambda done, total: notify("writing", done, total)
+        )
     shutil.rmtree(work)
     write_mean(folder / "mean.binaryproto", mean)
     write_mean(folder / "age_gender_mean.npy", mean)
     write_records(folder / "records.csv", faces)
     report = make_report(
-        source, scan, pairs=pairs, faces=faces, plans=plans, options=_described(options)
+        importer,
+        source,
+        scan,
+        pairs=pairs,
+        faces=faces,
+        plans=plans,
+        options=options,
+        margin=cutter.margin if cutter else None,
     )
     report["lmdb"] = stores
     report["mean"] = {
@@ -181,11 +198,20 @@ def _build(
     return report
 
 
-def _described(options: BuildOptions) -> dict[str, Any]:
-    fields = dataclasses.asdict(options)
-    path = options.test_from
-    fields["test_from"] = path and {"name": path.name, "sha256": sha256_file(path)}
-    return fields
+def _find(
+    importer: Importer, source: Path, options: BuildOptions, work: Path
+) -> Iterator[Candidate | Drop]:
+    """Go through the source in a working folder that is empty at the start."""
+    labels = work / "labels"
+    shutil.rmtree(labels, ignore_errors=True)
+    labels.mkdir()
+    return importer.find(source, options.importing, labels)
+
+
+def _counted(found: Iterator[Candidate | Drop], notify: _OnProgress) -> Iterator[Candidate | Drop]:
+    for number, item in enumerate(found, start=1):
+        notify("choosing", number, None)
+        yield item
 
 
 def _pairs(scan: Scan, pixels: PixelFile, workers: int) -> list[tuple[int, int]]:
@@ -205,10 +231,12 @@ def prepare_splits(
 ) -> list[SplitRecord]:
     """Group near-duplicates and put every face on its side.
 
+    What shows one person, where the data set says so, is on one side too.
+
     Args:
         records: the faces, sorted by name.
         pairs: numbers of faces that show the same photograph.
-        options: the split and its seed, or the data set whose test faces to take.
+        options: the split and its seed, or which faces are the test faces.
 
     Returns:
         The faces in the same order; groups are numbered from 0 in that order.
@@ -217,60 +245,16 @@ def prepare_splits(
         DatasetError: when there are too few faces, or those of ``test_from`` are not among them.
     """
     groups = duplicate_groups(len(records), pairs)
-    if options.test_from is None:
-        sides = split_faces(records, groups, options.split, options.seed)
-    else:
+    if options.test_from is not None:
         sides = hold_out(records, groups, read_tests(options.test_from))
+    elif options.own_split or options.test_fold is not None:
+        sides = hold_out(records, groups, own_tests(records, options.test_fold))
+    else:
+        units = duplicate_groups(len(records), [*pairs, *same_people(records)])
+        sides = split_faces(records, units, options.split, options.seed)
     shared = sorted({root for row, root in enumerate(groups) if root != row})
     numbers = {root: number for number, root in enumerate(shared)}
     return [
         SplitRecord(record, side, numbers.get(root))
         for record, side, root in zip(records, sides, groups, strict=True)
     ]
-
-
-def _plans(faces: Sequence[SplitRecord], options: BuildOptions) -> dict[str, list[Copy]]:
-    """Choose what goes into each LMDB, by its name."""
-    train = [face.record for face in faces if face.split == "train"]
-    test = [Copy(face.record) for face in faces if face.split == "test"]
-    plans: dict[str, list[Copy]] = {}
-    for task in ("age", "gender"):
-        plans[f"{task}_train_lmdb"] = plan(train, task, options.seed, balance=options.oversample)
-        plans[f"{task}_test_lmdb"] = test
-    return plans
-
-
-def _write_lmdbs(
-    plans: dict[str, list[Copy]],
-    folder: Path,
-    pixels: PixelFile,
-    options: BuildOptions,
-    notify: _OnProgress,
-) -> tuple[dict[str, dict[str, Any]], np.ndarray]:
-    """Write the LMDBs; return what is in them, and the mean of the age training set.
-
-    Nothing is read back: a map that was read counts as this process's memory.
-    """
-    total = sum(map(len, plans.values()))
-    counter = itertools.count(1)
-    mean = MeanSum(pixels.shape)
-    stores = {}
-    for name, copies in plans.items():
-        with DatumWriter(folder / name) as writer:
-            for copy, changed, value in _encoded(copies, name.split("_")[0], pixels, options):
-                writer.put_bytes(copy.name, value)
-                if name == _MEAN_OF:
-                    mean.add(changed)
-                notify("writing", next(counter), total)
-            stores[name] = {"records": writer.count, "sha256": writer.sha256()}
-    return stores, mean.mean()
-
-
-def _encoded(
-    copies: Sequence[Copy], task: str, pixels: PixelFile, options: BuildOptions
-) -> Iterator[tuple[Copy, np.ndarray, bytes]]:
-    def encode(copy: Copy) -> tuple[Copy, np.ndarray, bytes]:
-        changed = apply_change(pixels.read(copy.record.slot), copy, options.seed)
-        return copy, changed, encode_datum(changed, copy.record.label(task))
-
-    return ordered_map(encode, copies, options.workers)

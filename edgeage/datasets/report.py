@@ -20,6 +20,8 @@ from edgeage.tomlfile import read_toml
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from edgeage.datasets.importers.found import Importer
+    from edgeage.datasets.options import BuildOptions
     from edgeage.datasets.oversample import Copy
     from edgeage.datasets.records import SplitRecord
     from edgeage.datasets.scan import Scan
@@ -28,55 +30,73 @@ __all__ = ["REPORT_VERSION", "make_report", "read_report", "write_report"]
 
 REPORT_VERSION = 1
 _NAME = "report.json"
+_CHOICES = ("other_ages", "not_chosen")
 
 
 def make_report(
+    importer: Importer,
     source: Path,
     scan: Scan,
     *,
     pairs: Sequence[tuple[int, int]],
     faces: Sequence[SplitRecord],
     plans: Mapping[str, Sequence[Copy]],
-    options: Mapping[str, Any],
+    options: BuildOptions,
+    margin: float | None,
 ) -> dict[str, Any]:
     """Describe a data set; ``lmdb`` and ``mean`` are left for the builder to add.
 
     Args:
+        importer: the data set's.
         source: the archive or folder.
         scan: what was found there.
         pairs: near-duplicates, as numbers of ``faces``.
         faces: the faces and their split.
         plans: the pictures of each LMDB, by its name.
-        options: the build's options; the number of workers is left out, it changes nothing.
+        options: the build's options.
+        margin: around the faces that were cut out; None when pictures were taken as they are.
 
     Returns:
         JSON-ready values.
     """
-    card = read_toml(data_dir("datasets") / "utkface.toml")
-    size = int(options["size"])
-    spec = InputSpec((size, size), (size, size), **card["crop"])
-    kept = {name: value for name, value in options.items() if name != "workers"}
+    card = read_toml(data_dir("datasets") / importer.card)
     return {
         "report": REPORT_VERSION,
-        "dataset": {**card["dataset"], "race": "+".join(options["races"])},
+        "dataset": {**card["dataset"], "race": _races(importer, options)},
         "source": {
             "name": source.name,
             "files": scan.files,
-            "other_races": scan.other_races,
+            "other_races": scan.unwanted["other_races"],
+            **{name: scan.unwanted[name] for name in _CHOICES if scan.unwanted[name]},
             "sha256": _content_hash(faces),
         },
-        "options": {**kept, "races": list(options["races"])},
+        "options": options.described() | ({} if margin is None else {"margin": margin}),
         "faces": len(faces),
-        "drops": {
-            reason: {"count": len(paths), "files": paths} for reason, paths in scan.drops.items()
-        },
+        "drops": scan.drops.to_dict(),
         "near_duplicates": _duplicates(pairs, faces),
-        "counts": {task: _counts(task, faces, plans) for task in TASK_LABELS},
+        "counts": {
+            task: _counts(task, faces, plans)
+            for task in TASK_LABELS
+            if f"{task}_train_lmdb" in plans
+        },
         "distribution": _distribution(faces),
-        "input": spec.to_dict(),
+        "input": _input(card, options.size, margin).to_dict(),
         "group_ages": _group_ages(faces),
         "versions": _versions(),
     }
+
+
+def _races(importer: Importer, options: BuildOptions) -> str:
+    return "+".join(options.races) if importer.has_race else "unstated"
+
+
+def _input(card: Mapping[str, Any], size: int, margin: float | None) -> InputSpec:
+    """Say how a face must be cut for a network trained on these pictures."""
+    crop = dict(card.get("crop", {}))
+    if margin is not None:
+        # What this package cuts out is the standard face square, UTKFace's, plus the margin.
+        crop = read_toml(data_dir("datasets") / "utkface.toml")["crop"] | {"margin": margin}
+    return InputSpec((size, size), (size, size), **crop)
 
 
 def _content_hash(faces: Sequence[SplitRecord]) -> str:
@@ -115,7 +135,13 @@ def _counts(
         return [found[label] for label in labels]
 
     before = {
-        side: per_class(Counter(face.record.label(task) for face in faces if face.split == side))
+        side: per_class(
+            Counter(
+                face.record.label(task)
+                for face in faces
+                if face.split == side and face.record.has(task)
+            )
+        )
         for side in ("train", "test")
     }
     stored = per_class(Counter(copy.record.label(task) for copy in plans[f"{task}_train_lmdb"]))
@@ -131,8 +157,9 @@ def _counts(
 def _distribution(faces: Sequence[SplitRecord]) -> dict[str, Any]:
     records = [face.record for face in faces]
     cells = Counter((record.age_group, record.gender) for record in records)
+    races = Counter(record.race or "unstated" for record in records)
     return {
-        "race": dict(sorted(Counter(record.race for record in records).items())),
+        "race": dict(sorted(races.items())),
         "age_by_gender": {
             group: {name: cells[age, gender] for gender, name in enumerate(GENDERS)}
             for age, group in enumerate(AGE_GROUPS)

@@ -1,34 +1,40 @@
-"""The first pass over a source: labels, pixels and fingerprints of the wanted faces."""
+"""The pass over a source's pictures: labels, pixels and fingerprints of the wanted faces."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from edgeage.datasets.drops import Drops
 from edgeage.datasets.duplicates import FINGERPRINT_WORDS, fingerprint
+from edgeage.datasets.importers.found import Candidate, Drop, FaceHint
 from edgeage.datasets.parallel import ordered_map
-from edgeage.datasets.sources import Member, UnreadableError, members
-from edgeage.errors import DatasetError, ImageError
+from edgeage.datasets.sources import UnreadableError
+from edgeage.errors import DatasetError, ImageError, NoFaceError, UsageError
 from edgeage.images import read_image, resize, to_chw
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from edgeage.datasets.choice import Choice
     from edgeage.datasets.records import FaceRecord
 
-__all__ = ["Drops", "PixelFile", "Scan", "scan_source"]
-
-Drops = dict[str, list[str]]
-"""Reason to the paths of the files left out for it."""
+__all__ = ["Cutter", "PixelFile", "Scan", "scan_source"]
 
 _Progress = Callable[[int, "int | None"], None]
+_MAX_NAME = 255
+_UNWANTED = {
+    "other_races": "of other races",
+    "other_ages": "of other ages",
+    "not_chosen": "not chosen",
+}
 
 
 class PixelFile:
@@ -71,6 +77,44 @@ class PixelFile:
         self._file.close()
 
 
+class Cutter(Protocol):
+    """Cuts the one face out of a picture; called from several threads.
+
+    :class:`edgeage.faces.FaceCutter` is one. This room knows no detector.
+    """
+
+    @property
+    def margin(self) -> float:
+        """The margin around the face, as :class:`edgeage.inputspec.InputSpec` has it."""
+        ...
+
+    def cut(
+        self,
+        picture_bgr: np.ndarray,
+        size_hw: tuple[int, int],
+        *,
+        sha256: str,
+        box: tuple[float, float, float, float] | None,
+        landmarks: tuple[tuple[float, float], ...],
+    ) -> np.ndarray:
+        """Return the face.
+
+        Args:
+            picture_bgr: uint8 array of shape (height, width, 3), BGR.
+            size_hw: wanted height and width in pixels.
+            sha256: hash of the file the picture comes from.
+            box: where the data set says the face is, in pixels; None when it does not.
+            landmarks: its five points, or none.
+
+        Returns:
+            uint8 array of shape (*size_hw, 3), BGR.
+
+        Raises:
+            NoFaceError: when there is no clear single face; its text is the reason.
+        """
+        ...
+
+
 @dataclasses.dataclass
 class Scan:
     """What a source holds.
@@ -79,15 +123,23 @@ class Scan:
         records: the wanted faces, sorted by name.
         fingerprints: uint64 array of shape (faces, 10), a row for each record.
         files: number of files seen.
-        other_races: number of well-named faces of races that were not asked for.
-        drops: reason to the sorted paths of the files that were left out for it.
+        unwanted: number of well-labelled faces that were not asked for, by reason.
+        drops: the files that were left out, by reason.
     """
 
     records: list[FaceRecord]
     fingerprints: np.ndarray
     files: int
-    other_races: int
+    unwanted: Counter[str]
     drops: Drops
+
+
+@dataclasses.dataclass(frozen=True)
+class _Job:
+    record: FaceRecord
+    path: str
+    data: bytes | np.ndarray
+    hint: FaceHint | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,37 +150,41 @@ class _Face:
 
 
 def scan_source(
-    source: Path,
-    parse: Callable[[str], FaceRecord],
-    races: frozenset[str],
+    found: Iterable[Candidate | Drop],
+    choice: Choice,
     pixels: PixelFile,
     *,
     workers: int,
+    cutter: Cutter | None = None,
     on_progress: _Progress | None = None,
 ) -> Scan:
-    """Read a source once, decode the wanted faces and store their pixels.
+    """Go through a source once, decode the wanted faces and store their pixels.
 
     A name that stands twice in the source is taken once, at its first place; every other file
     that is no usable face is left out and listed under its reason. Nothing is dropped silently.
 
     Args:
-        source: a folder or an archive.
-        parse: turns a file name into a record, or raises ValueError with the reason.
-        races: which faces are wanted.
+        found: what an importer finds.
+        choice: which faces are wanted.
         pixels: gets their pictures; a record's ``slot`` is its place there.
         workers: number of decoding threads.
+        cutter: cuts the face out of each picture; None takes pictures as they are.
         on_progress: called with the number of faces read so far and None.
 
     Raises:
         DatasetError: when the source is missing or damaged or holds no wanted face.
+        UsageError: when faces have to be cut out and there is no cutter.
     """
-    scan = _Scanner(parse, races)
+    scan = _Scanner(choice)
     faces: list[FaceRecord] = []
     prints = bytearray()
-    jobs = ((record, path, data, pixels.shape[1:]) for record, path, data in scan.wanted(source))
-    for result in ordered_map(_decode, jobs, workers):
-        if isinstance(result, str):
-            scan.drops["unreadable picture"].append(result)
+
+    def decode(job: _Job) -> _Face | Drop:
+        return _decode(job, pixels.shape[1:], cutter)
+
+    for result in ordered_map(decode, scan.wanted(found), workers):
+        if isinstance(result, Drop):
+            scan.drops.add(result.reason, result.path)
             continue
         slot = len(faces)
         pixels.write(slot, result.pixels)
@@ -136,57 +192,69 @@ def scan_source(
         prints += result.fingerprint.tobytes()
         if on_progress is not None:
             on_progress(len(faces), None)
-    if not faces:
-        raise DatasetError(_nothing_found(source, races, scan))
     table = np.frombuffer(bytes(prints), dtype=np.uint64).reshape(-1, FINGERPRINT_WORDS)
     faces.sort()
     order = [face.slot for face in faces]
-    drops = {reason: sorted(paths) for reason, paths in sorted(scan.drops.items())}
-    return Scan(faces, table[order], scan.files, scan.other_races, drops)
+    return Scan(faces, table[order], scan.files, scan.unwanted, scan.drops)
 
 
 class _Scanner:
-    def __init__(self, parse: Callable[[str], FaceRecord], races: frozenset[str]) -> None:
-        self.parse, self.races = parse, races
-        self.files = self.other_races = 0
-        self.drops: Drops = defaultdict(list)
+    def __init__(self, choice: Choice) -> None:
+        self.choice = choice
+        self.files = 0
+        self.unwanted: Counter[str] = Counter()
+        self.drops = Drops()
         self._names: set[str] = set()
 
-    def wanted(self, source: Path) -> Iterator[tuple[FaceRecord, str, bytes]]:
-        for member in members(source):
-            self.files += 1
+    def wanted(self, found: Iterable[Candidate | Drop]) -> Iterator[_Job]:
+        for item in found:
+            self.files += isinstance(item, Candidate) or item.is_file
+            if isinstance(item, Drop):
+                self.drops.add(item.reason, item.path)
+                continue
             try:
-                if member.problem:
-                    raise UnreadableError(member.problem)
-                record = self._new_record(member)
-                if record.race in self.races:
-                    yield record, member.path, member.read()
+                self._check_name(item.record.name)
+                if reason := self.choice.reason_against(item.record):
+                    self.unwanted[reason] += 1
                 else:
-                    self.other_races += 1
-            except (UnreadableError, ValueError) as reason:
-                self.drops[str(reason)].append(member.path)
+                    yield _Job(item.record, item.path, item.read(), item.hint)
+            except UnreadableError as reason:
+                self.drops.add(str(reason), item.path)
 
-    def _new_record(self, member: Member) -> FaceRecord:
-        record = self.parse(member.name)
-        if record.name in self._names:
+    def _check_name(self, name: str) -> None:
+        if not name.isprintable() or len(name) > _MAX_NAME:
+            raise UnreadableError("unusable name")
+        if name in self._names:
             raise UnreadableError("duplicate name")
-        self._names.add(record.name)
-        return record
+        self._names.add(name)
 
 
-def _decode(job: tuple[FaceRecord, str, bytes, tuple[int, int]]) -> _Face | str:
-    record, path, data, size_hw = job
+def _decode(job: _Job, size_hw: tuple[int, int], cutter: Cutter | None) -> _Face | Drop:
+    data = job.data if isinstance(job.data, bytes) else job.data.tobytes()
+    sha256 = hashlib.sha256(data).hexdigest()
     try:
-        pixels = to_chw(resize(read_image(data), size_hw))
+        picture = read_image(job.data)
+        if cutter is None:
+            if job.hint is not None:
+                raise UsageError("the faces of this source have to be cut out; give a cutter")
+            face = resize(picture, size_hw)
+        else:
+            box, landmarks = (job.hint.box, job.hint.landmarks) if job.hint else (None, ())
+            face = cutter.cut(picture, size_hw, sha256=sha256, box=box, landmarks=landmarks)
+    except NoFaceError as reason:
+        return Drop(job.path, str(reason))
     except ImageError:
-        return path
-    record = dataclasses.replace(record, sha256=hashlib.sha256(data).hexdigest())
-    return _Face(record, pixels, fingerprint(pixels))
+        return Drop(job.path, "unreadable picture")
+    pixels = to_chw(face)
+    return _Face(dataclasses.replace(job.record, sha256=sha256), pixels, fingerprint(pixels))
 
 
-def _nothing_found(source: Path, races: frozenset[str], scan: _Scanner) -> str:
+def nothing_found(source: Path, races: Iterable[str], scan: Scan) -> DatasetError:
+    """Return the error that a source has no face, with what it has instead."""
     text = f"{source} holds no usable face of race {', '.join(sorted(races))}"
-    reasons = [f"{reason} {len(paths)}" for reason, paths in sorted(scan.drops.items())]
-    if scan.other_races:
-        reasons.append(f"of other races {scan.other_races}")
-    return f"{text}: of {scan.files} files, " + (", ".join(reasons) or "none is a face")
+    reasons = [f"{reason} {count}" for reason, count in scan.drops.counts()]
+    for reason, count in sorted(scan.unwanted.items(), reverse=True):
+        reasons.append(f"{_UNWANTED[reason]} {count}")
+    return DatasetError(
+        f"{text}: of {scan.files} files, " + (", ".join(reasons) or "none is a face")
+    )

@@ -22,11 +22,22 @@ from edgeage.errors import DatasetError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["MAX_MEMBER_BYTES", "Member", "UnreadableError", "members", "source_kind"]
+__all__ = [
+    "MAX_MEMBER_BYTES",
+    "MAX_TABLE_BYTES",
+    "Member",
+    "UnreadableError",
+    "members",
+    "source_kind",
+]
 
 MAX_MEMBER_BYTES = 64 << 20
 """Files larger than this are not read: no picture of a face is."""
 
+MAX_TABLE_BYTES = 1 << 30
+"""Files of labels larger than this are refused: those of a million faces have a tenth of it."""
+
+_TOO_LARGE = "file too large"
 _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, LZMAError, OSError)
 _COMPRESSIONS = ((b"\x1f\x8b", "gzip"), (b"BZh", "bz2"), (b"\xfd7zXZ\0", "lzma"))
 
@@ -44,11 +55,34 @@ class Member:
         problem: why it must not be read, or an empty string.
         read: returns its bytes, before the next member is asked for; raises
             :class:`UnreadableError`.
+        open: returns a stream of its bytes; for files larger than pictures.
     """
 
     path: str
     problem: str
     read: Callable[[], bytes]
+    open: Callable[[], IO[bytes]]
+
+    def copy_to(self, target: Path) -> None:
+        """Copy its bytes to a file, without holding them all, before the next member is asked for.
+
+        Raises:
+            DatasetError: when it must not be read, is damaged or larger than
+                :data:`MAX_TABLE_BYTES`.
+        """
+        if self.problem not in ("", _TOO_LARGE):
+            raise DatasetError(f"{self.path} is not read: {self.problem}")
+        try:
+            with self.open() as stream, target.open("wb") as copy:
+                while block := stream.read(1 << 20):
+                    copy.write(block)
+                    if copy.tell() > MAX_TABLE_BYTES:
+                        raise DatasetError(
+                            f"{self.path} has more than {MAX_TABLE_BYTES >> 20} MB, no table of "
+                            "labels has; is it one?"
+                        )
+        except (*_DAMAGED, RuntimeError, NotImplementedError) as error:
+            raise DatasetError(f"{self.path} cannot be read: {_one_line(error)}") from None
 
     @property
     def name(self) -> str:
@@ -113,13 +147,15 @@ def _folder(source: Path) -> Iterator[Member]:
             path = Path(folder, file)
             inside = path.relative_to(source).as_posix()
             problem = "" if path.is_file() and not path.is_symlink() else "not a regular file"
-            yield Member(inside, problem, partial(_read_file, path))
+            yield Member(
+                inside, problem, partial(_read_file, path), cast("Any", partial(path.open, "rb"))
+            )
 
 
 def _read_file(path: Path) -> bytes:
     try:
         if path.stat().st_size > MAX_MEMBER_BYTES:
-            raise UnreadableError("file too large")
+            raise UnreadableError(_TOO_LARGE)
         return path.read_bytes()
     except OSError as error:
         raise UnreadableError("file cannot be read") from error
@@ -137,7 +173,8 @@ def _tar(source: Path) -> Iterator[Member]:
             if entry.isdir():
                 continue
             problem = _problem(entry.name, entry.isreg(), entry.size)
-            yield Member(entry.name, problem, partial(_read_tar, source, archive, entry))
+            opened = cast("Any", partial(archive.extractfile, entry))
+            yield Member(entry.name, problem, partial(_read_tar, source, archive, entry), opened)
         stream.check_end()
 
 
@@ -187,7 +224,8 @@ def _zip(source: Path) -> Iterator[Member]:
                 continue
             kind = (entry.external_attr >> 16) & 0o170000
             problem = _problem(entry.filename, kind in (0, 0o100000), entry.file_size)
-            yield Member(entry.filename, problem, partial(_read_zip, archive, entry))
+            opened = partial(archive.open, entry)
+            yield Member(entry.filename, problem, partial(_read_zip, archive, entry), opened)
 
 
 def _read_zip(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
@@ -200,7 +238,7 @@ def _read_zip(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     except Exception as error:
         raise UnreadableError("damaged file in the archive") from error
     if len(data) > MAX_MEMBER_BYTES:
-        raise UnreadableError("file too large")
+        raise UnreadableError(_TOO_LARGE)
     return data
 
 
@@ -210,7 +248,7 @@ def _problem(path: str, regular: bool, size: int) -> str:
     parts = path.split("/")
     if path.startswith("/") or ".." in parts or "\\" in path or ":" in parts[0]:
         return "unsafe path"
-    return "file too large" if size > MAX_MEMBER_BYTES else ""
+    return _TOO_LARGE if size > MAX_MEMBER_BYTES else ""
 
 
 def _one_line(error: BaseException) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from edgeage.datasets.facelist import ListedFace
     from edgeage.datasets.records import FaceRecord
 
-__all__ = ["hold_out", "split_faces"]
+__all__ = ["hold_out", "own_tests", "same_people", "split_faces"]
 
 _Unit = list[int]
 
@@ -94,6 +94,40 @@ def hold_out(
     return ["test" if group in held else "train" for group in groups]
 
 
+def own_tests(records: Sequence[FaceRecord], fold: int | None) -> list[FaceRecord]:
+    """Return the faces that the data set itself sets apart for testing.
+
+    Args:
+        records: the faces.
+        fold: those of this fold; None for those of the data set's test side or, where it has
+            none, of its validation side.
+
+    Raises:
+        DatasetError: when there are none.
+    """
+    if fold is not None:
+        tests = [face for face in records if face.fold == fold]
+        folds = sorted({face.fold for face in records if face.fold is not None})
+        if not tests:
+            known = ", ".join(map(str, folds)) if folds else "none"
+            raise DatasetError(f"no face is of fold {fold}; the data set's folds: {known}")
+        return tests
+    for side in ("test", "valid"):
+        if tests := [face for face in records if face.own_split == side]:
+            return tests
+    raise DatasetError("the data set has no test side of its own; leave the own split out")
+
+
+def same_people(records: Sequence[FaceRecord]) -> list[tuple[int, int]]:
+    """Return pairs of faces that join all faces of each person, where persons are known."""
+    first: dict[str, int] = {}
+    return [
+        (first[face.person], number)
+        for number, face in enumerate(records)
+        if face.person and first.setdefault(face.person, number) != number
+    ]
+
+
 def _positions(
     records: Sequence[FaceRecord], groups: Sequence[int], seed: int
 ) -> list[tuple[float, str, _Unit]]:
@@ -103,7 +137,8 @@ def _positions(
     classes: dict[tuple[int, int], list[_Unit]] = defaultdict(list)
     for unit in units.values():
         first = records[unit[0]]
-        classes[first.age_group, first.gender].append(unit)
+        gender = -1 if first.gender is None else first.gender
+        classes[first.age_group, gender].append(unit)
     placed = []
     for label, members in sorted(classes.items()):
         passed, faces = 0, sum(map(len, members))

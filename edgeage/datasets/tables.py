@@ -37,11 +37,15 @@ def format_report(report: Mapping[str, Any]) -> str:
 def _summary(report: Mapping[str, Any]) -> str:
     source = report["source"]
     dropped = sum(entry["count"] for entry in report["drops"].values())
-    return (
-        f"{report['dataset']['name']}: {source['files']} files, {report['faces']} faces taken "
-        f"({report['dataset']['race']}), {source['other_races']} of other races, "
-        f"{dropped} left out"
-    )
+    race = report["dataset"]["race"]
+    parts = [f"{report['dataset']['name']}: {source['files']} files, {report['faces']} faces taken"]
+    if race != "unstated":
+        parts = [f"{parts[0]} ({race})", f"{source['other_races']} of other races"]
+    if source.get("other_ages"):
+        parts.append(f"{source['other_ages']} of other ages")
+    if source.get("not_chosen"):
+        parts.append(f"{source['not_chosen']} not chosen")
+    return ", ".join([*parts, f"{dropped} left out"])
 
 
 def _left_out(drops: Mapping[str, Any]) -> str:

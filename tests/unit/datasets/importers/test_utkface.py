@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgeage.datasets.utkface import BadNameError, parse_name
+from edgeage.datasets.importers.utkface import BadNameError, parse_name
 
 
 @pytest.mark.parametrize(

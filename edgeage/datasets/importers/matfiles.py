@@ -1,0 +1,158 @@
+"""Reading MATLAB's files: version 5 with scipy, version 7.3, which is HDF5, with h5py.
+
+Neither executes or unpickles anything. scipy reads a version 5 variable as a whole; of version
+7.3 only what is asked for is read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgeage.errors import DatasetError, require
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+__all__ = ["MatFile", "open_mat"]
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_PURPOSE = "read MATLAB files"
+
+
+class MatFile:
+    """An open file.
+
+    Args:
+        variables: name → what the reader gave, arrays or structs.
+        name: what messages call it.
+        hdf5: the open h5py file for version 7.3, else None.
+    """
+
+    def __init__(self, variables: Any, name: str, hdf5: Any = None) -> None:
+        self.variables, self.name, self._hdf5 = variables, name, hdf5
+
+    def names(self) -> list[str]:
+        """Return the names of its variables."""
+        return [name for name in self.variables if not name.startswith(("__", "#"))]
+
+    def array(self, name: str) -> Any:
+        """Return a variable that is an array, axes as MATLAB has them; of 7.3 not yet read."""
+        if name not in self.variables:
+            raise DatasetError(f"{self.name} has no variable «{name}»; is it this data set's?")
+        value = self.variables[name]
+        return _Reversed(value) if self._hdf5 is not None else value
+
+    def fields(self, struct: str, names: Sequence[str]) -> dict[str, Any]:
+        """Return fields of a 1 × 1 struct, each as a flat sequence.
+
+        Args:
+            struct: the variable.
+            names: the fields; those that are missing are left out.
+
+        Raises:
+            DatasetError: when it is no such struct.
+        """
+        value = self.variables.get(struct)
+        if self._hdf5 is not None:
+            if not hasattr(value, "keys"):
+                raise self._no_struct(struct)
+            return {name: self._column(value[name]) for name in names if name in value}
+        if getattr(value, "dtype", None) is None or value.dtype.names is None or value.size != 1:
+            raise self._no_struct(struct)
+        return {
+            name: value[name].flat[0].ravel() for name in names if name in (value.dtype.names or ())
+        }
+
+    def _no_struct(self, name: str) -> DatasetError:
+        return DatasetError(f"{self.name}: «{name}» is not a 1 × 1 struct; is it this data set's?")
+
+    def _column(self, data: Any) -> Any:
+        if data.dtype.kind != "O":
+            return np.asarray(data).ravel()
+        return _Cells(self._hdf5, np.asarray(data).ravel())
+
+    def text(self, cell: Any) -> str:
+        """Return a cell's text, empty when it holds none."""
+        array = np.asarray(cell)
+        if array.dtype.kind in "US":
+            return str(array.flat[0]) if array.size else ""
+        # In version 7.3 a text is a column of UTF-16 units.
+        if array.dtype == np.uint16:
+            units = array.ravel().astype("<u2").tobytes()
+            return units.decode("utf-16-le", "replace").strip("\0")
+        if array.dtype.kind == "O" and array.size:
+            return self.text(array.flat[0])
+        return ""
+
+
+class _Cells:
+    """A cell array of version 7.3, whose cells are read when they are looked at."""
+
+    def __init__(self, file: Any, references: np.ndarray) -> None:
+        self._file, self._references = file, references
+
+    def __len__(self) -> int:
+        return len(self._references)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return np.asarray(self._file[self._references[index]])
+
+
+class _Reversed:
+    """A version 7.3 array, stored with its axes reversed, indexed along MATLAB's first."""
+
+    def __init__(self, data: Any) -> None:
+        self._data = data
+        self.shape, self.dtype = tuple(reversed(data.shape)), data.dtype
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        picture: np.ndarray = np.asarray(self._data[..., index]).T
+        return picture
+
+    def ravel(self) -> np.ndarray:
+        flat: np.ndarray = np.asarray(self._data).ravel()
+        return flat
+
+
+@contextlib.contextmanager
+def open_mat(path: Path, name: str) -> Iterator[MatFile]:
+    """Open a file for the length of the block.
+
+    Args:
+        path: where it is.
+        name: what messages call it.
+
+    Raises:
+        DatasetError: when it is no MATLAB file, or damaged.
+        MissingDependencyError: without scipy, or h5py for version 7.3.
+    """
+    with path.open("rb") as file:
+        start = file.read(1024)
+    if start[:8] == _HDF5 or start[512:520] == _HDF5:
+        h5py = require("h5py", extra="mat", purpose=f"{_PURPOSE} of version 7.3")
+        with _named(name), h5py.File(path, "r") as opened:
+            yield MatFile(opened, name, opened)
+        return
+    scipy_io = require("scipy.io", extra="mat", purpose=_PURPOSE)
+    with _named(name):
+        variables = scipy_io.loadmat(path, chars_as_strings=True)
+    yield MatFile(variables, name)
+
+
+@contextlib.contextmanager
+def _named(name: str) -> Iterator[None]:
+    try:
+        yield
+    except DatasetError:
+        raise
+    # Both readers raise whatever a damaged byte leads them to.
+    except Exception as error:
+        text = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DatasetError(f"{name} is not a readable MATLAB file: {text}") from None
