@@ -1,25 +1,193 @@
-"""``edgeage dataset``: build data sets from published archives."""
+"""``edgeage dataset``: build data sets from published archives, look at them, check them."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from edgeage.cli.progress import ProgressBar
-from edgeage.errors import UsageError, did_you_mean
+from edgeage.datasets.importers import open_importer
+from edgeage.errors import UsageError
+from edgeage.labels import GENDERS, MAX_AGE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from edgeage.datasets.importers.found import ImportOptions
+    from edgeage.datasets.options import BuildOptions
+    from edgeage.faces import FaceCutter
 
 __all__ = ["command"]
 
-_DATASETS = ("utkface",)
+_Command = TypeVar("_Command", bound="Callable[..., Any]")
 _RACES = ("asian", "white", "black", "indian", "others", "all")
 
 
 @click.group()
 def command() -> None:
-    """Build data sets and their mean from published archives."""
+    """Build data sets and their mean from published archives; look at them; check them."""
+
+
+_TAKING = (
+    click.option(
+        "--race",
+        "races",
+        multiple=True,
+        default=("all",),
+        type=click.Choice(_RACES),
+        show_default=True,
+        help="Which faces to take; may be given several times.",
+    ),
+    click.option("--ages", metavar="LOW-HIGH", help="Take faces of these ages in years only."),
+    click.option(
+        "--limit",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Take N faces at most, drawn by --seed.",
+    ),
+    click.option(
+        "--balance",
+        is_flag=True,
+        help="Take equally many faces of each age group: as many as the smallest has, or as "
+        "--limit allows.",
+    ),
+)
+
+_SPLITTING = (
+    click.option(
+        "--split",
+        default=0.8,
+        show_default=True,
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        help="Share of the faces that are for training.",
+    ),
+    click.option(
+        "--test-from",
+        type=click.Path(path_type=Path),
+        help="Another data set's records.csv: its test faces, with their near-duplicates, are the "
+        "test faces here too, whatever --split says.",
+    ),
+    click.option(
+        "--own-split",
+        is_flag=True,
+        help="The data set's own test faces are the test faces; its validation faces, where it "
+        "has no others.",
+    ),
+    click.option(
+        "--test-fold",
+        type=click.IntRange(0),
+        metavar="N",
+        help="The faces of the data set's own fold N are the test faces.",
+    ),
+)
+
+_LABELS = (
+    click.option(
+        "--labels",
+        multiple=True,
+        type=click.Path(exists=True, path_type=Path),
+        help="A file with the labels, or a folder of such, where they are not in SOURCE; for "
+        "utkface the landmarks of the in-the-wild pictures. May be given several times.",
+    ),
+    click.option(
+        "--column",
+        "columns",
+        multiple=True,
+        metavar="WHAT=NAME",
+        help="csv: what a column of the table is called, for example age=years.",
+    ),
+    click.option(
+        "--genders",
+        metavar="WORD=GENDER,…",
+        help="csv, mat: what the table's words mean, for example 1=male,0=female.",
+    ),
+    click.option(
+        "--form",
+        default="",
+        metavar="FORM",
+        help="Which pictures: imdb-wiki crop or full; adience aligned or faces; appa-real face "
+        "or full.  [default: the first]",
+    ),
+    click.option(
+        "--min-score",
+        default=1.0,
+        show_default=True,
+        help="imdb-wiki: leave out pictures whose face has a lower score.",
+    ),
+    click.option(
+        "--ignore",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="appa-real: a list of pictures to leave out, one name a line.",
+    ),
+)
+
+_CUTTING = (
+    click.option(
+        "--detect/--no-detect",
+        default=False,
+        show_default=True,
+        help="Find the face of each picture and cut it out upright; pictures without a clear "
+        "single face are left out.",
+    ),
+    click.option(
+        "--detector",
+        default="mtcnn",
+        show_default=True,
+        metavar="NAME|PATH",
+        help="What finds the faces: mtcnn, haar, dlib, or a detector's network.",
+    ),
+    click.option(
+        "--margin",
+        default=0.4,
+        show_default=True,
+        type=click.FloatRange(-0.5, 10, min_open=True),
+        help="The margin around a face that is cut out, as a fraction of it.",
+    ),
+)
+
+_STORING = (
+    click.option(
+        "--oversample/--no-oversample",
+        default=True,
+        show_default=True,
+        help="Balance the training classes with mirrored and noisy copies.",
+    ),
+    click.option("--seed", default=230, show_default=True, help="Decides split, order and noise."),
+    click.option(
+        "--size",
+        default=227,
+        show_default=True,
+        type=click.IntRange(16, 4096),
+        help="Side in pixels of the stored pictures.",
+    ),
+    click.option(
+        "--encoding",
+        default="raw",
+        show_default=True,
+        type=click.Choice(("raw", "png")),
+        help="How the LMDBs hold the pictures: raw pixels, or PNG, which is two fifths of the "
+        "size, the same pixels, and slower to read.",
+    ),
+    click.option(
+        "--workers",
+        default=None,
+        type=click.IntRange(1),
+        help="Number of threads; the result is the same.  [default: one a processor]",
+    ),
+)
+
+
+def _all_of(*groups: Sequence[Callable[[Any], Any]]) -> Callable[[_Command], _Command]:
+    def decorate(command: _Command) -> _Command:
+        for option in reversed([option for group in groups for option in group]):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 @command.command()
@@ -32,97 +200,102 @@ def command() -> None:
     type=click.Path(path_type=Path),
     help="Folder to make; it appears when everything is in it.",
 )
-@click.option(
-    "--race",
-    "races",
-    multiple=True,
-    default=("all",),
-    type=click.Choice(_RACES),
-    show_default=True,
-    help="Which faces to take; may be given several times.",
-)
-@click.option(
-    "--split",
-    default=0.8,
-    show_default=True,
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Share of the faces that are for training.",
-)
-@click.option(
-    "--test-from",
-    type=click.Path(path_type=Path),
-    help="Another data set's records.csv, or a list of faces (.sha256): its test faces, with their "
-    "near-duplicates, are the test faces here too, whatever --split says.",
-)
-@click.option(
-    "--oversample/--no-oversample",
-    default=True,
-    show_default=True,
-    help="Balance the training classes with mirrored and noisy copies.",
-)
-@click.option("--seed", default=230, show_default=True, help="Decides split, order and noise.")
-@click.option(
-    "--size",
-    default=227,
-    show_default=True,
-    type=click.IntRange(16, 4096),
-    help="Side in pixels of the stored pictures.",
-)
-@click.option(
-    "--workers",
-    default=None,
-    type=click.IntRange(1),
-    help="Number of threads; the result is the same.  [default: one a processor]",
-)
+@_all_of(_TAKING, _SPLITTING, _STORING, _LABELS, _CUTTING)
 @click.option("--overwrite", is_flag=True, help="Replace the output folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def build(
-    name: str,
-    source: Path,
-    output: Path,
-    races: tuple[str, ...],
-    split: float,
-    test_from: Path | None,
-    oversample: bool,
-    seed: int,
-    size: int,
-    workers: int | None,
-    overwrite: bool,
-    as_json: bool,
+    name: str, source: Path, output: Path, overwrite: bool, as_json: bool, **given: Any
 ) -> None:
-    """Build the data set NAME (utkface) from SOURCE, its archive or a folder of its pictures.
+    """Build the data set NAME from SOURCE, its archive or a folder of its pictures.
+
+    NAME is utkface, imdb-wiki, adience, fgnet, appa-real, fairface; csv for pictures of your own
+    with a table of labels; mat for a .mat file with pictures and labels in it.
 
     Makes the LMDBs {age,gender}_{train,test}_lmdb, mean.binaryproto, age_gender_mean.npy,
     records.csv and report.json, and prints the class counts. Pictures that show the same
-    photograph stay on one side of the split. The same source and seed give the same data set.
+    photograph stay on one side of the split, and so do all of one person where the data set says
+    who it is. The same source and seed give the same data set.
     """
-    if name not in _DATASETS:
-        raise UsageError(
-            f"unknown data set «{name}», expected {', '.join(_DATASETS)}"
-            f"{did_you_mean(name, _DATASETS)}"
-        )
-    from edgeage.datasets.build import BuildOptions, build_utkface
-    from edgeage.datasets.parallel import default_workers
-    from edgeage.datasets.records import RACES
+    from edgeage.datasets.build import build_dataset
     from edgeage.datasets.tables import format_report
 
-    options = BuildOptions(
-        races=RACES if "all" in races else tuple(race for race in RACES if race in races),
-        split=split,
-        test_from=test_from,
-        oversample=oversample,
-        seed=seed,
-        size=size,
-        workers=workers or default_workers(),
-    )
-    with _Stages() as stages:
-        report = build_utkface(
-            source, output, options, overwrite=overwrite, on_progress=stages.update
+    importer = open_importer(name)
+    options = _build_options(given)
+    cut = given["detect"] or importer.gives_hints(options.importing)
+    with contextlib.ExitStack() as stack:
+        cutter = stack.enter_context(_cutter(given)) if cut else None
+        stages = stack.enter_context(_Stages())
+        report = build_dataset(
+            *(name, source, output, options),
+            cutter=cutter,
+            overwrite=overwrite,
+            on_progress=stages.update,
         )
     if as_json:
         click.echo(json.dumps(report, indent=2))
     else:
         click.echo(format_report(report))
+
+
+def _build_options(given: dict[str, Any]) -> BuildOptions:
+    from edgeage.datasets.options import BuildOptions
+    from edgeage.datasets.parallel import default_workers
+    from edgeage.datasets.records import RACES
+
+    races = given["races"]
+    taken = ("split", "test_from", "own_split", "test_fold", "limit", "balance", "encoding")
+    return BuildOptions(
+        races=RACES if "all" in races else tuple(race for race in RACES if race in races),
+        ages=_ages(given["ages"]),
+        oversample=given["oversample"],
+        seed=given["seed"],
+        size=given["size"],
+        workers=given["workers"] or default_workers(),
+        importing=_import_options(given),
+        **{option: given[option] for option in taken},
+    )
+
+
+def _import_options(given: dict[str, Any]) -> ImportOptions:
+    from edgeage.datasets.importers.found import ImportOptions
+
+    columns = dict(_pair(text, "--column age=years") for text in given["columns"])
+    words = [text for text in (given["genders"] or "").split(",") if text]
+    genders = dict(_pair(text, "--genders 1=male,0=female") for text in words)
+    known = {gender.lower(): index for index, gender in enumerate(GENDERS)}
+    for gender in genders.values():
+        if gender.lower() not in known:
+            raise UsageError(f"expected {' or '.join(known)} in --genders, got «{gender}»")
+    return ImportOptions(
+        labels=given["labels"],
+        columns=columns,
+        genders={word.lower(): known[gender.lower()] for word, gender in genders.items()},
+        min_score=given["min_score"],
+        form=given["form"],
+        ignore=given["ignore"],
+    )
+
+
+def _pair(text: str, example: str) -> tuple[str, str]:
+    left, equals, right = text.partition("=")
+    if not (left and equals and right):
+        raise UsageError(f"expected «{text}» as in: {example}")
+    return left.strip(), right.strip()
+
+
+def _ages(text: str | None) -> tuple[int, int]:
+    if text is None:
+        return 0, MAX_AGE
+    low, _, high = text.partition("-")
+    if not (low.isdecimal() and high.isdecimal()):
+        raise UsageError(f"expected --ages as in 18-60, got «{text}»")
+    return int(low), int(high)
+
+
+def _cutter(given: dict[str, Any]) -> FaceCutter:
+    from edgeage.faces import FaceCutter
+
+    return FaceCutter(given["detector"] if given["detect"] else None, given["margin"])
 
 
 class _Stages(contextlib.ExitStack):

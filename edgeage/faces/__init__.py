@@ -1,6 +1,7 @@
 """Finding faces in photographs, and cutting them out as the networks were trained on them."""
 
 from edgeage.faces.crop import FaceSquare, cut_face, face_square, is_face_crop
+from edgeage.faces.cutter import FaceCutter
 from edgeage.faces.detection import Detection, Detector
 from edgeage.faces.opening import DETECTORS, open_detector
 
@@ -8,6 +9,7 @@ __all__ = [
     "DETECTORS",
     "Detection",
     "Detector",
+    "FaceCutter",
     "FaceSquare",
     "cut_face",
     "face_square",

@@ -59,7 +59,7 @@ def test_json_is_the_report_and_nothing_else(
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "message"),
     [
-        (["utkfac", "SOURCE"], 2, "unknown data set «utkfac», expected utkface; did you mean"),
+        (["utkfac", "SOURCE"], 2, "unknown data set «utkfac», expected utkface, imdb-wiki,"),
         (["utkface", "SOURCE", "--race", "martian"], 2, "'martian' is not one of"),
         (["utkface", "SOURCE", "--split", "1"], 2, "1.0 is not in the range 0<x<1"),
         (["utkface", "nowhere.tar.gz"], 1, "nowhere.tar.gz does not exist; expected an archive"),
