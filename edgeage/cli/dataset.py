@@ -298,6 +298,52 @@ def _cutter(given: dict[str, Any]) -> FaceCutter:
     return FaceCutter(given["detector"] if given["detect"] else None, given["margin"])
 
 
+@command.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    help="Draw the ages and genders to a .png, .svg or .pdf.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def stats(data: Path, plot: Path | None, as_json: bool) -> None:
+    """Describe the data set in the folder DATA: ages, genders, races, duplicates, poor pictures."""
+    from edgeage.datasets.statistics import dataset_stats, format_stats, plot_stats
+
+    if plot:
+        from edgeage.evaluation.plots import check_plot_path
+
+        check_plot_path(plot)
+    with ProgressBar("looking", "img") as bar:
+        found = dataset_stats(data, on_progress=bar.update)
+    if plot:
+        plot_stats(found, plot)
+    click.echo(json.dumps(found, indent=2) if as_json else format_stats(found))
+
+
+@command.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def check(data: Path, as_json: bool) -> int:
+    """Check the data set in the folder DATA; exit status 1 when something is wrong.
+
+    Every record is read, labels and hashes are compared with records.csv and report.json, and
+    near-duplicates between training and test faces are searched anew.
+    """
+    from edgeage.datasets.checking import check_dataset
+
+    with _Stages() as stages:
+        findings = check_dataset(data, on_progress=stages.update)
+    if as_json:
+        told = [{"kind": finding.kind, "text": finding.text} for finding in findings]
+        click.echo(json.dumps({"sound": not findings, "findings": told}, indent=2))
+    elif findings:
+        click.echo("\n".join(f"{finding.kind}: {finding.text}" for finding in findings))
+    else:
+        click.echo(f"{data} is sound")
+    return 1 if findings else 0
+
+
 class _Stages(contextlib.ExitStack):
     """One progress bar after the other, one for each stage of a build."""
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from edgeage.datasets.records import SplitRecord
     from edgeage.datasets.scan import Scan
 
-__all__ = ["REPORT_VERSION", "make_report", "read_report", "write_report"]
+__all__ = ["REPORT_VERSION", "content_hash", "make_report", "read_report", "write_report"]
 
 REPORT_VERSION = 1
 _NAME = "report.json"
@@ -68,7 +68,7 @@ def make_report(
             "files": scan.files,
             "other_races": scan.unwanted["other_races"],
             **{name: scan.unwanted[name] for name in _CHOICES if scan.unwanted[name]},
-            "sha256": _content_hash(faces),
+            "sha256": content_hash(faces),
         },
         "options": options.described() | ({} if margin is None else {"margin": margin}),
         "faces": len(faces),
@@ -99,7 +99,8 @@ def _input(card: Mapping[str, Any], size: int, margin: float | None) -> InputSpe
     return InputSpec((size, size), (size, size), **crop)
 
 
-def _content_hash(faces: Sequence[SplitRecord]) -> str:
+def content_hash(faces: Sequence[SplitRecord]) -> str:
+    """Return the SHA-256 of all faces' hashes and names, as 64 hexadecimal digits."""
     lines = (f"{face.record.sha256}  {face.record.name}\n" for face in faces)
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 

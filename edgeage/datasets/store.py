@@ -224,6 +224,23 @@ class DatumReader:
         """
         return self._keys[index]
 
+    def pair(self, index: int) -> tuple[bytes, bytes]:
+        """Return a record's key and value as they are stored.
+
+        Args:
+            index: 0 to ``len(reader) - 1``, in the order of the keys.
+
+        Raises:
+            DatasetError: when the LMDB is damaged.
+            IndexError: when there is no such record.
+        """
+        key = self._keys[index]
+        try:
+            with self._environment.begin(buffers=False) as transaction:
+                return key, bytes(transaction.get(key))
+        except self._lmdb.Error as error:
+            raise self._damaged(error) from None
+
     def get(self, index: int) -> tuple[np.ndarray, int]:
         """Return a record's picture and label.
 
@@ -246,12 +263,9 @@ class DatumReader:
         return pixels, label
 
     def _decode(self, index: int) -> tuple[np.ndarray, int]:
+        _, value = self.pair(index)
         try:
-            with self._environment.begin(buffers=False) as transaction:
-                value = transaction.get(self._keys[index])
             return decode_datum(value)
-        except self._lmdb.Error as error:
-            raise self._damaged(error) from None
         except DatasetError as error:
             raise DatasetError(f"{self.path}: record {index} is damaged: {error}") from None
 
