@@ -85,7 +85,14 @@ class FaceReader:
         return self._reader().get(slot)[0], item
 
     def record(self, index: int) -> SplitRecord:
-        """Return what is known of a face without reading its picture."""
+        """Return what is known of a face without reading its picture.
+
+        Args:
+            index: 0 to ``len(reader) - 1``.
+
+        Raises:
+            IndexError: when there is no such face.
+        """
         return self._items[index][1]
 
     def close(self) -> None:

@@ -63,7 +63,14 @@ class FaceRecord:
         return age_group_index(self.age)
 
     def has(self, task: str) -> bool:
-        """Tell whether the label of a task is known: ``"age"`` or ``"gender"``."""
+        """Tell whether the label of a task is known.
+
+        Args:
+            task: ``"age"`` or ``"gender"``.
+
+        Returns:
+            True for age; for gender False where the data set does not say it.
+        """
         return task == "age" or self.gender is not None
 
     def label(self, task: str) -> int:
