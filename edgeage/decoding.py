@@ -53,7 +53,8 @@ def decode(stream: BinaryIO, name: str, max_pixels: int) -> np.ndarray:
         with _open(stream, name, max_pixels) as image:
             check_size(image.size[::-1], name, max_pixels)
             image.load()
-            rgb = _upright(_to_rgb(image, name), _orientation(image))
+            bgr = _to_bgr(image, name)
+            return np.ascontiguousarray(_upright(bgr, _orientation(image)))
     except ImageError:
         raise
     # Pillow's decoders let through OSError, SyntaxError, struct.error, zlib.error, IndexError,
@@ -62,7 +63,6 @@ def decode(stream: BinaryIO, name: str, max_pixels: int) -> np.ndarray:
         raise ImageError(
             f"{name} is not a readable picture: {one_line(error)}; copy or save it again"
         ) from error
-    return np.ascontiguousarray(rgb[:, :, ::-1])
 
 
 def _open(stream: BinaryIO, name: str, max_pixels: int) -> Image.Image:
@@ -163,6 +163,14 @@ def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return pixels
 
 
+def _to_bgr(image: Image.Image, name: str) -> np.ndarray:
+    import cv2
+
+    # Of a large picture every copy of its pixels takes as long as a good part of the decoding.
+    bgr: np.ndarray = cv2.cvtColor(_to_rgb(image, name), cv2.COLOR_RGB2BGR)
+    return bgr
+
+
 def _to_rgb(image: Image.Image, name: str) -> np.ndarray:
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
         grey = (np.asarray(image).astype(np.uint32) + 128) // 257
@@ -172,7 +180,7 @@ def _to_rgb(image: Image.Image, name: str) -> np.ndarray:
         raise ImageError(f"{name} has {kind} samples; save it with 8 or 16 bits a sample")
     if image.mode in _ALPHA_MODES or "transparency" in image.info:
         return on_white(np.asarray(image.convert("RGBA")))
-    return np.asarray(image.convert("RGB"))
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def on_white(image: np.ndarray) -> np.ndarray:
