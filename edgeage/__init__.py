@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         TrainingError,
         UnsupportedLayerError,
         UsageError,
+        VideoError,
     )
     from edgeage.faceresult import Face, PictureResult, Timing
     from edgeage.inputspec import InputSpec
@@ -63,6 +64,7 @@ __all__ = [
     "TrainingError",
     "UnsupportedLayerError",
     "UsageError",
+    "VideoError",
     "__version__",
 ]
 

@@ -6,6 +6,7 @@
     ├── UsageError                  the call was wrong: unknown option, name or combination
     ├── ImageError                  a picture is missing, unreadable, truncated or too large
     │   └── NoFaceError             a picture shows no face, and one was asked for
+    ├── VideoError                  a camera, video or stream is missing, unreadable or lost
     ├── DatasetError                a data set, LMDB or record list is missing, empty or corrupt
     ├── MeanError                   a mean file is missing, corrupt or of the wrong shape or order
     ├── ModelError                  a network, its weights or its manifest is missing or corrupt
@@ -54,6 +55,7 @@ __all__ = [
     "TrainingError",
     "UnsupportedLayerError",
     "UsageError",
+    "VideoError",
     "did_you_mean",
     "require",
 ]
@@ -85,6 +87,10 @@ class ImageError(EdgeageError):
 
 class NoFaceError(ImageError):
     """A picture shows no face, and only faces that are found were asked for."""
+
+
+class VideoError(EdgeageError):
+    """A camera, a video or a stream of frames is missing, cannot be read or went away."""
 
 
 class DatasetError(EdgeageError):

@@ -6,7 +6,7 @@ import contextlib
 import threading
 import weakref
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from edgeage.errors import UsageError
 from edgeage.faceresult import Timing
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from edgeage.images import Picture
     from edgeage.manifest import Manifest
     from edgeage.runtime import Backend
+    from edgeage.streaming import FaceStream, FrameSource, StreamOptions
 
 __all__ = ["AHEAD", "Predictor"]
 
@@ -124,7 +125,7 @@ class Predictor:
         )
         self._ahead = AHEAD[mode]
         self._lock = threading.Lock()
-        self._running: weakref.WeakSet[Pipeline[PictureWork]] = weakref.WeakSet()
+        self._running: weakref.WeakSet[Pipeline[PictureWork] | FaceStream] = weakref.WeakSet()
         self._closed = False
 
     @property
@@ -196,42 +197,75 @@ class Predictor:
         """
         return list(self.stream(images))
 
+    @overload
+    def stream(  # type: ignore[overload-overlap]
+        self,
+        images: str | int | PathLike[str] | FrameSource,
+        *,
+        options: StreamOptions | None = None,
+    ) -> FaceStream: ...
+
+    @overload
     def stream(
         self,
         images: Iterable[Picture | Source],
         *,
         ahead: int | None = None,
         keep_pictures: bool = False,
-    ) -> Generator[PictureResult, None, None]:
+    ) -> Generator[PictureResult, None, None]: ...
+
+    def stream(
+        self,
+        images: Iterable[Picture | Source] | str | int | PathLike[str] | FrameSource,
+        *,
+        ahead: int | None = None,
+        keep_pictures: bool = False,
+        options: StreamOptions | None = None,
+    ) -> Generator[PictureResult, None, None] | FaceStream:
         """Predict pictures or frames one after the other while the next are under way.
 
         Reading the source, decoding, detecting, aligning and the networks overlap in threads;
         what piles up before a step goes through it together. The threads start with the first
         result asked for and end with the last, or when the generator is closed.
 
+        Of a source of video the faces are followed from frame to frame: each has the number of
+        its track, and age and gender are averages over it (``docs/streaming.md``).
+
         Args:
             images: pictures as :meth:`predict` takes them, without end if need be; read in a
-                thread. Arrays are not copied, so a source must not write into one it gave.
+                thread. Arrays are not copied, so a source must not write into one it gave. Or a
+                source of video: a camera's number, ``"/dev/video0"``, a video's path, a folder
+                of frames, an ``rtsp://`` or ``http(s)://`` address, or a
+                :class:`edgeage.streaming.ArraySource` of frames.
             ahead: how many pictures at most are taken before their results are given out: more
                 make larger batches, and 1 is for a live source, whose next picture then waits
                 until the last one's result has been taken. None for the mode's :data:`AHEAD`.
             keep_pictures: have each result hold its decoded picture.
+            options: of a source of video: how its faces are followed; None for the defaults.
 
-        Yields:
-            One result a picture, in order: its faces or its error.
+        Returns:
+            An iterator. Of pictures: one result a picture, in order, its faces or its error. Of a
+            source of video: its frames, in order, with their faces.
 
         Raises:
             DeviceError: when the device fails, after the results before that.
             ModelError: when the detector's network is missing or damaged.
             MissingDependencyError: when the detector's package is not installed.
-            UsageError: after :meth:`close`, also for a stream under way; for a single picture or
-                ``ahead`` below 1.
+            UsageError: after :meth:`close`, also for a stream under way; for a single picture,
+                ``ahead`` below 1, or an argument of the other kind of source.
+            VideoError: when there is no such camera or video, or it is lost.
             Exception: what ``images`` raises, after the results before that.
         """
         self._require_open()
+        if isinstance(images, str | int | PathLike) or hasattr(images, "open_frames"):
+            if ahead is not None or keep_pictures:
+                raise UsageError("ahead and keep_pictures are for pictures; a video takes options")
+            return self._followed(images, options)  # type: ignore[arg-type]
+        if options is not None:
+            raise UsageError("options are for a source of video; wrap frames in an ArraySource")
         if ahead is not None and ahead < 1:
             raise UsageError(f"expected ahead of at least 1, got {ahead}")
-        if isinstance(images, str | bytes | PathLike | Source) or getattr(images, "ndim", 4) < 4:
+        if isinstance(images, bytes | Source) or getattr(images, "ndim", 4) < 4:
             raise UsageError("expected several pictures, got one; use predict for it, or a list")
         works = (PictureWork(as_source(image), keep_pictures) for image in images)
         return self._streamed(works, ahead or self._ahead)
@@ -259,6 +293,18 @@ class Predictor:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _followed(
+        self, source: str | int | PathLike[str] | FrameSource, options: StreamOptions | None
+    ) -> FaceStream:
+        # The room that streams is built on this one, and is only needed here.
+        from edgeage.streaming import FaceStream
+
+        stream = FaceStream(self._steps, source, options)
+        with self._lock:
+            self._require_open()
+            self._running.add(stream)
+        return stream
 
     def _streamed(
         self, works: Iterator[PictureWork], ahead: int

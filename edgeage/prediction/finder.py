@@ -99,11 +99,31 @@ class FaceFinder:
             MissingDependencyError: when the detector's package is not installed.
             UsageError: after :meth:`close`.
         """
+        found = self.find_all(pictures)
+        if self.detect != "auto":
+            return found
+        return [
+            self._chosen(picture, faces, squares)
+            for picture, faces in zip(pictures, found, strict=True)
+        ]
+
+    def find_all(self, pictures: Sequence[np.ndarray]) -> list[list[FoundFace]]:
+        """Find the faces there are; with detect «never» every picture is one.
+
+        Args:
+            pictures: uint8 arrays of shape (height, width, 3), BGR.
+
+        Returns:
+            For each picture its faces, none where none is found.
+
+        Raises:
+            EdgeageError: as :meth:`find`.
+        """
         if self.detect == "never":
             return [[_whole(picture)] for picture in pictures]
         found = self.open().detect(pictures)
         return [
-            self._chosen(picture, detections, squares)
+            [FoundFace(box, one) for one in detections if (box := _clipped(one, picture))]
             for picture, detections in zip(pictures, found, strict=True)
         ]
 
@@ -135,17 +155,14 @@ class FaceFinder:
         if opened is not None and opened is not self._wanted:
             opened.close()
 
+    @staticmethod
     def _chosen(
-        self,
         picture: np.ndarray,
-        detections: Sequence[Detection],
+        faces: list[FoundFace],
         squares: Callable[[Detection], Sequence[FaceSquare]],
     ) -> list[FoundFace]:
         from edgeage.faces import is_face_crop
 
-        faces = [FoundFace(box, one) for one in detections if (box := _clipped(one, picture))]
-        if self.detect == "always":
-            return faces
         if not faces:
             return [_whole(picture)]
         for detection in (face.detection for face in faces if face.detection):

@@ -16,6 +16,7 @@ import numpy as np
 from edgeage.answers import face_fields
 from edgeage.errors import ImageError, NoFaceError
 from edgeage.faceresult import Face, PictureResult
+from edgeage.labels import AGE_GROUPS
 from edgeage.prediction.clock import StageClock
 from edgeage.prediction.pipeline import Stage
 
@@ -154,6 +155,21 @@ class PictureSteps:
             if not faces:
                 work.error = NoFaceError(f"{work.source.name} shows no face that can be found")
 
+    def find(self, pictures: Sequence[np.ndarray]) -> list[list[FoundFace]]:
+        """Find the faces of frames: none where there is none.
+
+        Args:
+            pictures: uint8 arrays of shape (height, width, 3), BGR.
+
+        Raises:
+            EdgeageError: when the detector cannot be opened or its device fails.
+        """
+        if self._finder.detect == "never":
+            return self._finder.find_all(pictures)
+        self._finder.open()
+        with self.clock.measure("detect", len(pictures)):
+            return self._finder.find_all(pictures)
+
     def align(self, works: Sequence[PictureWork]) -> None:
         """Cut the faces out as the networks want them; then the picture is dropped."""
         for work in works:
@@ -184,13 +200,37 @@ class PictureSteps:
 
     def result(self, work: PictureWork) -> PictureResult:
         """Return what became of a picture that has gone through the steps."""
-        faces = tuple(self._face(work, place) for place in range(len(work.faces)))
+        faces = tuple(map(self.named, self.faces(work)))
         if faces:
             self.clock.add("answer", work.latency_ms, count=len(faces))
         unfound = any(face.is_whole and face.detection is None for face in work.faces)
         note = NO_FACE if unfound and self._finder.detect == "auto" else ""
         picture = work.picture if work.keep else None
         return PictureResult(work.source.name, faces, work.error, note, picture)
+
+    def faces(self, work: PictureWork) -> list[Face]:
+        """Return the faces of a picture that has gone through the steps, however unsure."""
+        return [self._face(work, place) for place in range(len(work.faces))]
+
+    def named(self, face: Face) -> Face:
+        """Return a face whose gender is not named where it is too unsure."""
+        if face.gender_probability is None or face.gender_probability >= self._min_confidence:
+            return face
+        return dataclasses.replace(face, gender=UNKNOWN)
+
+    @property
+    def age_labels(self) -> tuple[str, ...]:
+        """What the age groups are called; empty where no network tells any."""
+        outputs = [output for manifest in self._networks.manifests for output in manifest.outputs]
+        kinds = {output.kind: output.labels for output in outputs if output.task == "age"}
+        if "classes" in kinds:
+            return tuple(kinds["classes"])
+        return AGE_GROUPS if "distribution" in kinds else ()
+
+    @property
+    def device(self) -> str:
+        """Name of the device in use."""
+        return self._networks.device
 
     def _squares(self, detection: Detection) -> list[FaceSquare]:
         from edgeage.faces import face_square
@@ -212,8 +252,6 @@ class PictureSteps:
     def _face(self, work: PictureWork, place: int) -> Face:
         found, row = work.faces[place], work.first_row + place
         fields = face_fields(self._networks.manifests, work.answers, row)
-        if fields.get("gender_probability", 1.0) < self._min_confidence:
-            fields["gender"] = UNKNOWN
         devices = dict.fromkeys(answer.devices[row] for answer in work.answers.values())
         return Face(
             found.box,

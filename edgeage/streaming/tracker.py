@@ -1,0 +1,211 @@
+"""Which face of a frame is which of the frames before: SORT, with a short memory.
+
+A. Bewley et al., «Simple Online and Realtime Tracking», ICIP 2016: every track's box is moved on by
+a Kalman filter and matched with the detections by the most overlap in all. Two things are added.
+What is left over is matched once more with both boxes enlarged (F. Yang et al., «Hard to Track
+Objects with Irregular Motions and Similar Appearances? Make It Easier by Buffering the Matching
+Space», WACV 2023), which keeps a small face that moves by its own width. And a face that comes
+back soon, near where it was lost, in about the same size and colours, has its number again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgeage.faces.boxes import overlap
+from edgeage.streaming.assignment import assign
+from edgeage.streaming.boxfilter import BoxFilter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edgeage.prediction.finder import FoundFace
+    from edgeage.streaming.looks import Look
+
+__all__ = ["Memory", "Track", "Tracker"]
+
+_LEAST_OVERLAP = 0.3
+_BUFFER, _LEAST_BUFFERED = 0.5, 0.15
+_SURE = 2
+"""Detections after which a track is believed, and gets its number."""
+_ALIKE = 0.6
+_NEAR, _SPEED = 2.0, 0.12
+_SIZE_RATIO = 2.0
+_COLOUR_SHARE = 0.2
+
+
+@dataclasses.dataclass(frozen=True)
+class Memory:
+    """How long a track outlives its last detection, in frames of the source.
+
+    Attributes:
+        coast: how long it goes on along its way and takes up a face that turns up there.
+        remember: how long, from then on, a face that turns up near by may be it.
+    """
+
+    coast: int = 20
+    remember: int = 90
+
+
+class Track:
+    """One face on its way through the frames.
+
+    Attributes:
+        number: the track's, from 1 on; 0 until it is believed.
+        face: what the detector last said of it.
+        look: its look then, with the colours of the last detections mixed.
+        filter: where it is going.
+        seen: number of the frame of its last detection.
+        hits: how often it was detected.
+        missed: how many searches have not found it since.
+    """
+
+    def __init__(self, face: FoundFace, look: Look, frame: int) -> None:
+        self.number, self.hits, self.missed = 0, 1, 0
+        self.face, self.look, self.seen = face, look, frame
+        self.filter = BoxFilter(_box(face))
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether it is believed, and was found by the last search."""
+        return self.number > 0 and not self.missed
+
+    def found(self, face: FoundFace, look: Look, frame: int) -> None:
+        """Take a detection in."""
+        self.filter.update(_box(face))
+        mixed = dataclasses.replace(self.look.blended(look, _COLOUR_SHARE), quality=look.quality)
+        self.face, self.look, self.seen = face, mixed, frame
+        self.hits, self.missed = self.hits + 1, 0
+
+
+class Tracker:
+    """Follows the faces of one source.
+
+    Args:
+        memory: how long a track outlives its last detection.
+
+    Attributes:
+        tracks: those that are followed now, also those not believed yet or out of sight.
+        count: how many faces have had a number so far.
+    """
+
+    def __init__(self, memory: Memory | None = None) -> None:
+        self._memory = memory or Memory()
+        self.tracks: list[Track] = []
+        self._gone: list[Track] = []
+        self._frame: int | None = None
+        self._searches = 0
+        self.count = 0
+
+    def move(self, frame: int) -> None:
+        """Move all tracks on to a frame, by its number in the source."""
+        frames = frame - (frame if self._frame is None else self._frame)
+        self._frame = frame
+        for track in self.tracks:
+            track.filter.predict(frames)
+
+    def update(self, faces: Sequence[FoundFace], looks: Sequence[Look]) -> None:
+        """Take in what a search found in the frame last moved to.
+
+        Args:
+            faces: all faces of the frame.
+            looks: what each looks like.
+        """
+        frame = self._frame or 0
+        self._searches += 1
+        left_tracks, left_faces = list(self.tracks), list(range(len(faces)))
+        for buffer, least in ((0.0, _LEAST_OVERLAP), (_BUFFER, _LEAST_BUFFERED)):
+            pairs = _matched(left_tracks, [faces[n] for n in left_faces], buffer, least)
+            for track, place in [(left_tracks[a], left_faces[b]) for a, b in pairs]:
+                track.found(faces[place], looks[place], frame)
+                left_tracks.remove(track)
+                left_faces.remove(place)
+        for track in left_tracks:
+            track.missed += 1
+        self.tracks += [Track(faces[n], looks[n], frame) for n in left_faces]
+        self._number_new()
+        self._forget(frame)
+
+    def is_known(self, number: int) -> bool:
+        """Tell whether a track of this number is there, or may come back."""
+        return any(track.number == number for track in (*self.tracks, *self._gone))
+
+    def _number_new(self) -> None:
+        """Give the tracks that are believed now their number, a known one where they had one.
+
+        As in SORT, the faces of the first searches are believed at once.
+        """
+        sure = min(_SURE, self._searches)
+        fresh = [t for t in self.tracks if not t.number and not t.missed and t.hits >= sure]
+        for place, former in self._recognised(fresh):
+            fresh[place].number = former.number
+            self._gone.remove(former)
+        for track in fresh:
+            if not track.number:
+                self.count += 1
+                track.number = self.count
+
+    def _forget(self, frame: int) -> None:
+        """End the tracks that have been out of sight too long."""
+        coast, remember = self._memory.coast, self._memory.remember
+        kept = []
+        for track in self.tracks:
+            unseen = frame - track.seen
+            if unseen <= coast and (track.number or not track.missed):
+                kept.append(track)
+            elif track.number:
+                self._gone.append(track)
+        self.tracks = kept
+        self._gone = [t for t in self._gone if frame - t.seen <= coast + remember]
+
+    def _recognised(self, fresh: Sequence[Track]) -> list[tuple[int, Track]]:
+        """Match new tracks with those out of sight: by place, size and colours."""
+        # Out of sight also is one that still coasts, but along another way.
+        former = self._gone + [t for t in self.tracks if t.number and t.missed]
+        if not fresh or not former:
+            return []
+        likeness = np.array([[_likeness(new, old) for old in former] for new in fresh])
+        pairs = [pair for pair in assign(1 - likeness) if likeness[pair] >= _ALIKE]
+        for _, column in pairs:
+            if former[column] in self.tracks:
+                self.tracks.remove(former[column])
+                self._gone.append(former[column])
+        return [(row, former[column]) for row, column in pairs]
+
+
+def _matched(
+    tracks: Sequence[Track], faces: Sequence[FoundFace], buffer: float, least: float
+) -> list[tuple[int, int]]:
+    """Match tracks with faces by the most overlap in all, each overlap being enough."""
+    if not tracks or not faces:
+        return []
+    ways = _enlarged(np.array([track.filter.box for track in tracks]), buffer)
+    found = _enlarged(np.array([_box(face) for face in faces]), buffer)
+    shared = overlap(ways, found, of_smaller=False)
+    shared[shared < least] = 0
+    return [(row, column) for row, column in assign(-shared) if shared[row, column] > 0]
+
+
+def _enlarged(boxes_xyxy: np.ndarray, buffer: float) -> np.ndarray:
+    size = np.tile(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 2)
+    grown: np.ndarray = boxes_xyxy + size * np.array([-buffer, -buffer, buffer, buffer])
+    return grown
+
+
+def _likeness(new: Track, old: Track) -> float:
+    """Return how alike the colours are; 0 where it is too far away or of another size."""
+    (x, y), (left, top, right, bottom) = new.filter.centre, _box(old.face)
+    side, former = new.filter.side, math.sqrt((right - left) * (bottom - top))
+    if not 1 / _SIZE_RATIO < side / former < _SIZE_RATIO:
+        return 0.0
+    reach = (_NEAR + _SPEED * (new.seen - old.seen)) * max(side, former)
+    away = math.hypot(x - (left + right) / 2, y - (top + bottom) / 2)
+    return new.look.likeness(old.look) if away < reach else 0.0
+
+
+def _box(face: FoundFace) -> tuple[float, float, float, float]:
+    return face.detection.box if face.detection else face.box
