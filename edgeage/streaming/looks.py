@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from edgeage.prediction.finder import FoundFace
 
-__all__ = ["Look", "frontalness", "look_at", "sharpness"]
+__all__ = ["Look", "frontalness", "likeness", "look_at", "sharpness"]
 
 _SIDE = 64
 _WELL_SIZED = 112.0
-_WELL_FOCUSED = 0.04
+_WELL_FOCUSED = 0.16
 _BINS = (12, 6)
 _UNKNOWN_POSE = 0.8
 
@@ -35,10 +37,6 @@ class Look:
 
     quality: float
     colours: np.ndarray
-
-    def likeness(self, other: Look) -> float:
-        """Return how alike two looks' colours are, 0 to 1: the Bhattacharyya coefficient."""
-        return float(np.sqrt(self.colours * other.colours).sum())
 
     def blended(self, other: Look, share: float) -> Look:
         """Return a look with this one's quality and colours mixed with another's."""
@@ -65,6 +63,17 @@ def look_at(picture_bgr: np.ndarray, face: FoundFace) -> Look:
     return Look(quality, _colours(thumbnail))
 
 
+def likeness(looks: Sequence[Look], others: Sequence[Look]) -> np.ndarray:
+    """Return how alike the colours of looks are: the Bhattacharyya coefficients.
+
+    Returns:
+        float array of shape (looks, others), 0 to 1.
+    """
+    one, other = (np.sqrt([look.colours for look in part]) for part in (looks, others))
+    alike: np.ndarray = one @ other.T
+    return alike
+
+
 def sharpness(thumbnail_bgr: np.ndarray) -> float:
     """Return how sharp a face is, 0 to 1.
 
@@ -81,7 +90,7 @@ def sharpness(thumbnail_bgr: np.ndarray) -> float:
     if contrast < 1:
         return 0.0
     detail = float(cv2.Laplacian(grey, cv2.CV_32F).var())
-    return min(1.0, math.sqrt(detail / contrast / 16 / _WELL_FOCUSED))
+    return min(1.0, math.sqrt(detail / contrast / _WELL_FOCUSED))
 
 
 def frontalness(landmarks: tuple[tuple[float, float], ...]) -> float:

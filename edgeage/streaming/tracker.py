@@ -19,6 +19,7 @@ import numpy as np
 from edgeage.faces.boxes import overlap
 from edgeage.streaming.assignment import assign
 from edgeage.streaming.boxfilter import BoxFilter
+from edgeage.streaming.looks import likeness
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +33,9 @@ _LEAST_OVERLAP = 0.3
 _BUFFER, _LEAST_BUFFERED = 0.5, 0.15
 _SURE = 2
 """Detections after which a track is believed, and gets its number."""
-_ALIKE = 0.6
+# Of 200 faces seen twice, in other light and focus, 99 % are above the one; of different people
+# 28 % are above the other.
+_STRANGE, _ALIKE = 0.75, 0.8
 _NEAR, _SPEED = 2.0, 0.12
 _SIZE_RATIO = 2.0
 _COLOUR_SHARE = 0.2
@@ -119,7 +122,8 @@ class Tracker:
         self._searches += 1
         left_tracks, left_faces = list(self.tracks), list(range(len(faces)))
         for buffer, least in ((0.0, _LEAST_OVERLAP), (_BUFFER, _LEAST_BUFFERED)):
-            pairs = _matched(left_tracks, [faces[n] for n in left_faces], buffer, least)
+            there = [faces[n] for n in left_faces], [looks[n] for n in left_faces]
+            pairs = _matched(left_tracks, *there, buffer, least)
             for track, place in [(left_tracks[a], left_faces[b]) for a, b in pairs]:
                 track.found(faces[place], looks[place], frame)
                 left_tracks.remove(track)
@@ -168,8 +172,9 @@ class Tracker:
         former = self._gone + [t for t in self.tracks if t.number and t.missed]
         if not fresh or not former:
             return []
-        likeness = np.array([[_likeness(new, old) for old in former] for new in fresh])
-        pairs = [pair for pair in assign(1 - likeness) if likeness[pair] >= _ALIKE]
+        alike = likeness([track.look for track in fresh], [track.look for track in former])
+        alike[~np.array([[_is_near(new, old) for old in former] for new in fresh])] = 0
+        pairs = [pair for pair in assign(1 - alike) if alike[pair] >= _ALIKE]
         for _, column in pairs:
             if former[column] in self.tracks:
                 self.tracks.remove(former[column])
@@ -178,15 +183,24 @@ class Tracker:
 
 
 def _matched(
-    tracks: Sequence[Track], faces: Sequence[FoundFace], buffer: float, least: float
+    tracks: Sequence[Track],
+    faces: Sequence[FoundFace],
+    looks: Sequence[Look],
+    buffer: float,
+    least: float,
 ) -> list[tuple[int, int]]:
-    """Match tracks with faces by the most overlap in all, each overlap being enough."""
+    """Match tracks with faces by the most overlap in all, colours deciding between equals.
+
+    Each overlap has to be enough, and the colours not be another face's altogether.
+    """
     if not tracks or not faces:
         return []
     ways = _enlarged(np.array([track.filter.box for track in tracks]), buffer)
     found = _enlarged(np.array([_box(face) for face in faces]), buffer)
     shared = overlap(ways, found, of_smaller=False)
-    shared[shared < least] = 0
+    alike = likeness([track.look for track in tracks], looks)
+    shared[(shared < least) | (alike < _STRANGE)] = 0
+    shared *= alike**2
     return [(row, column) for row, column in assign(-shared) if shared[row, column] > 0]
 
 
@@ -196,15 +210,14 @@ def _enlarged(boxes_xyxy: np.ndarray, buffer: float) -> np.ndarray:
     return grown
 
 
-def _likeness(new: Track, old: Track) -> float:
-    """Return how alike the colours are; 0 where it is too far away or of another size."""
+def _is_near(new: Track, old: Track) -> bool:
+    """Tell whether a face can have come here since it was last seen, and has about its size."""
     (x, y), (left, top, right, bottom) = new.filter.centre, _box(old.face)
     side, former = new.filter.side, math.sqrt((right - left) * (bottom - top))
     if not 1 / _SIZE_RATIO < side / former < _SIZE_RATIO:
-        return 0.0
+        return False
     reach = (_NEAR + _SPEED * (new.seen - old.seen)) * max(side, former)
-    away = math.hypot(x - (left + right) / 2, y - (top + bottom) / 2)
-    return new.look.likeness(old.look) if away < reach else 0.0
+    return math.hypot(x - (left + right) / 2, y - (top + bottom) / 2) < reach
 
 
 def _box(face: FoundFace) -> tuple[float, float, float, float]:
