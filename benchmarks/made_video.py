@@ -57,25 +57,25 @@ class TrueFace:
 
 
 def face_chips(archive: Path | None, count: int) -> list[Chip]:
-    """Return the astronaut, and grown-ups of UTKFace's archive where there is one."""
+    """Return the astronaut, and grown-ups from all over UTKFace's archive where there is one."""
     left, top, right, bottom = _ASTRONAUT
     pixels = np.ascontiguousarray(astronaut()[top:bottom, left:right, ::-1])
     chips = [Chip(pixels, gender="Female")]
     if archive is None:
         return [*chips, *drawn_chips(count - 1)]
     with tarfile.open(archive) as tar:
-        for member in tar:
-            fields = member.name.rpartition("/")[2].split("_")
-            if len(chips) == count:
-                break
-            if len(fields) < 4 or not 18 <= int(fields[0]) < 70:
-                continue
+        named = [(member, member.name.rpartition("/")[2].split("_")) for member in tar]
+        grown = [
+            (member, fields)
+            for member, fields in named
+            if len(fields) == 4 and 18 <= int(fields[0]) < 70
+        ]
+        for member, fields in grown[:: max(1, len(grown) // (count + 1))][1:]:
             stream = tar.extractfile(member)
             data = np.frombuffer(stream.read() if stream else b"", np.uint8)
             chip = cv2.imdecode(data, cv2.IMREAD_COLOR)
-            if chip is not None:
-                chips.append(Chip(chip, float(fields[0]), ("Male", "Female")[int(fields[1])]))
-    return chips
+            chips.append(Chip(chip, float(fields[0]), ("Male", "Female")[int(fields[1])]))
+    return chips[:count]
 
 
 def drawn_chips(count: int) -> list[Chip]:

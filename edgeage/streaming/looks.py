@@ -20,7 +20,7 @@ __all__ = ["Look", "frontalness", "likeness", "look_at", "sharpness"]
 
 _SIDE = 64
 _WELL_SIZED = 112.0
-_WELL_FOCUSED = 0.16
+_WELL_FOCUSED = 0.05
 _BINS = (12, 6)
 _UNKNOWN_POSE = 0.8
 
@@ -85,7 +85,8 @@ def sharpness(thumbnail_bgr: np.ndarray) -> float:
     """
     import cv2
 
-    grey = cv2.cvtColor(thumbnail_bgr, cv2.COLOR_BGR2GRAY)
+    # Noise is no sharpness.
+    grey = cv2.GaussianBlur(cv2.cvtColor(thumbnail_bgr, cv2.COLOR_BGR2GRAY), (3, 3), 0)
     contrast = float(grey.var())
     if contrast < 1:
         return 0.0

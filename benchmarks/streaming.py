@@ -1,0 +1,137 @@
+"""Measure following faces against looking at every face in every frame, in one run.
+
+Run: python benchmarks/streaming.py [--archive UTKFace.tar.gz] [--frames N] [--json FILE].
+
+Made videos of 1, 5 and 20 faces (``made_video.py``: faces that cross, hide, leave and come back)
+go through ``Predictor.stream`` frame by frame, and through it as a source whose faces are followed:
+in every frame, and searched every second, third (the default) and fifth frame. All take turns.
+A row has frames a second, against the first; how many faces were found; how often a person got
+another track; and how ages and genders err and flicker. The faces are the archive's grown-ups and
+NASA's astronaut; without an archive, the astronaut and drawn ones, which no detector may find.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from document import write_document
+from made_video import MadeVideo, face_chips
+from video_score import score
+
+from edgeage import Predictor
+from edgeage.speed import Figures, take_turns
+from edgeage.streaming import ArraySource, StreamOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+
+    from edgeage import Face
+
+    Answers = list[tuple[int, Sequence[Face]]]
+
+SIZES = {1: (480, 640), 5: (480, 640), 20: (720, 960)}
+SIDES = {1: 130, 5: 120, 20: 110}
+FOLLOWED = {
+    "followed, every frame": StreamOptions(detect_every=1, refresh=1),
+    "searched every frame": StreamOptions(detect_every=1),
+    "searched every 2nd": StreamOptions(detect_every=2),
+    "searched every 3rd": StreamOptions(),
+    "searched every 5th": StreamOptions(detect_every=5),
+}
+BASE = "each frame alone"
+
+
+def alone(predictor: Predictor, frames: Sequence[np.ndarray]) -> Answers:
+    """Look at every face in every frame; in frames without one there is none."""
+    results = predictor.stream(frames, ahead=4)
+    return [(number, result.faces) for number, result in enumerate(results)]
+
+
+def followed(
+    predictor: Predictor, frames: Sequence[np.ndarray], options: StreamOptions
+) -> tuple[Answers, Any]:
+    """Follow the faces."""
+    stream = predictor.stream(ArraySource(frames), options=options)
+    return [(frame.number, frame.faces) for frame in stream], stream.summary
+
+
+def measure(predictor: Predictor, video: MadeVideo, options: Any) -> list[dict[str, Any]]:
+    """Time all ways in turn on one video, and score their answers."""
+    frames, answers, summaries = list(video.frames()), {}, {}
+
+    def run_alone() -> None:
+        answers[BASE] = alone(predictor, frames)
+
+    def run_followed(name: str) -> Callable[[], None]:
+        def run() -> None:
+            answers[name], summaries[name] = followed(predictor, frames, FOLLOWED[name])
+
+        return run
+
+    calls = [run_alone, *map(run_followed, FOLLOWED)]
+    laps = take_turns(calls, seconds=0.001, rounds=options.rounds)
+    rows: list[dict[str, Any]] = []
+    for name, lap in zip((BASE, *FOLLOWED), laps, strict=True):
+        fps = Figures.of(lap.turns_ms, len(frames)).img_per_s
+        row = {"faces": len(video.chips), "way": name, "fps": round(fps, 1)}
+        row["speedup"] = round(fps / rows[0]["fps"], 2) if rows else 1.0
+        row["estimates"] = (
+            summaries[name].estimates
+            if name in summaries
+            else sum(len(faces) for _, faces in answers[name])
+        )
+        rows.append(row | score(video, answers[name]).to_dict())
+    return rows
+
+
+def show(rows: Sequence[dict[str, Any]]) -> None:
+    """Print the table."""
+    print(
+        f"{'faces':>5} {'way':22}{'fps':>7}{'×':>7}{'found':>7}{'switches':>9}"
+        f"{'age error':>10}{'flicker':>9}{'wrong gender':>13}{'flips':>7}"
+    )
+    for row in rows:
+        switches = "" if row["way"] == BASE else row["switches"]
+        error, wrong = (
+            "" if row[name] is None else f"{row[name]:{form}}"
+            for name, form in (("age_error", ".2f"), ("gender_errors", ".1%"))
+        )
+        print(
+            f"{row['faces']:5} {row['way']:22}{row['fps']:7.1f}{row['speedup']:7.2f}"
+            f"{row['found']:7.1%}{switches:>9}{error:>10}{row['age_flicker']:9.2f}{wrong:>13}"
+            f"{row['gender_flips']:7.2f}"
+        )
+
+
+def main() -> None:
+    """Measure, print a table and write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--archive", type=Path, help="UTKFace's, for real faces of known age")
+    parser.add_argument("--frames", type=int, default=90, help="how many frames a video has")
+    parser.add_argument("--faces", type=int, nargs="+", default=list(SIZES), choices=list(SIZES))
+    parser.add_argument("--rounds", type=int, default=3, help="how many turns each way gets")
+    parser.add_argument("--detector", default="mtcnn", help="what finds the faces")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    options = parser.parse_args()
+    chips = face_chips(options.archive, max(options.faces))
+    rows: list[dict[str, Any]] = []
+    with Predictor(device="CPU", detector=options.detector, detect="always") as predictor:
+        models = [manifest.name for manifest in predictor.models]
+        for count in options.faces:
+            video = MadeVideo(
+                chips[:count], frames=options.frames, size_hw=SIZES[count], side=SIDES[count]
+            )
+            rows += measure(predictor, video, options)
+    show(rows)
+    tools = ["openvino", "opencv-python", "numpy"]
+    facts = {"models": models, "detector": options.detector, "frames": options.frames}
+    faces = "UTKFace" if options.archive else "astronaut and drawn"
+    write_document(options.json, tools, pictures=faces, **facts, rows=rows)
+
+
+if __name__ == "__main__":
+    main()
