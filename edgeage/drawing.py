@@ -35,7 +35,9 @@ _COLOURS_BGR = (
 )  # fmt: skip
 
 
-def draw_faces(image_bgr: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
+def draw_faces(
+    image_bgr: np.ndarray, faces: Sequence[Face], *, numbers: Sequence[int] | None = None
+) -> np.ndarray:
     """Draw a box and a label for every face.
 
     Labels lie in the frame and not on one another; one that has to stand apart from its box is
@@ -45,6 +47,7 @@ def draw_faces(image_bgr: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
     Args:
         image_bgr: uint8 array of shape (height, width, 3), BGR; left as it is.
         faces: its faces, boxes in pixels of ``image_bgr``.
+        numbers: a number a face, by which it has its colour; None for its place.
 
     Returns:
         A new uint8 BGR picture: the same size, or a whole number of times larger where the
@@ -59,7 +62,10 @@ def draw_faces(image_bgr: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
     canvas = image_bgr.copy() if canvas is None else canvas
     boxes = [_in_frame([edge * factor for edge in face.box], canvas) for face in faces]
     labels, spots = _layout(faces, boxes, canvas)
-    colours = [_COLOURS_BGR[number % len(_COLOURS_BGR)] for number in range(len(faces))]
+    colours = [
+        _COLOURS_BGR[number % len(_COLOURS_BGR)]
+        for number in (range(len(faces)) if numbers is None else numbers)
+    ]
     for box, colour in zip(boxes, colours, strict=True):
         _draw_box(canvas, box, colour)
     for label, spot, box, colour in zip(labels, spots, boxes, colours, strict=True):

@@ -71,14 +71,15 @@ def _parents_of(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def atomic_file(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path, *, suffix: str = ".part") -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it there when the block succeeds.
 
-    The data is flushed to disk before the rename, so a crash leaves the old file or the whole
-    one. On an error the temporary file is removed and ``path`` is untouched.
+    The temporary path ends in ``suffix``, for programs that go by that. The data is flushed to
+    disk before the rename, so a crash leaves the old file or the whole one. On an error the
+    temporary file is removed and ``path`` is untouched.
     """
     with _parents_of(path):
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=suffix)
         os.close(handle)
         temporary = Path(name)
         try:

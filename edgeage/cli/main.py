@@ -24,6 +24,7 @@ _COMMANDS = {
     "infer": ("infer", "Predict age and gender of pictures."),
     "inspect": ("inspect", "Say what a file is: weights, IR, blob, mean, data set."),
     "models": ("models", "List, describe and calibrate models."),
+    "stream": ("stream", "Follow the faces of a camera or a video."),
     "test": ("test", "Score a network on the test set."),
     "toolchain": ("toolchain", "Install, try and remove the Movidius tools."),
     "train": ("train", "Train a network."),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from edgeage.faceresult import Face, PictureResult, Timing
 
-__all__ = ["CSV_COLUMNS", "FORMATS", "Report", "open_report", "open_text"]
+__all__ = ["CSV_COLUMNS", "FORMATS", "Report", "open_report", "open_text", "reader_gone"]
 
 _FACE_COLUMNS = (
     "age", "age_group", "age_group_probability", "gender", "gender_probability", "device",
@@ -62,10 +62,7 @@ class Report:
             self._stream.write(text)
             self._stream.flush()
         except BrokenPipeError:
-            # Whoever read us, «head» for example, has enough; Python would complain at its exit.
-            with contextlib.suppress(OSError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123
-                os.dup2(nowhere.fileno(), sys.stdout.fileno())
-            raise click.exceptions.Exit(1) from None
+            raise reader_gone() from None
 
 
 class _TextReport(Report):
@@ -200,6 +197,14 @@ def open_text(path: Path | None, *, overwrite: bool = False) -> Iterator[TextIO]
         yield text
     finally:
         text.detach()
+
+
+def reader_gone() -> click.exceptions.Exit:
+    """Return what ends a command whose output nobody reads any more, «head» for example."""
+    # Python would complain at its exit.
+    with contextlib.suppress(OSError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+    return click.exceptions.Exit(1)
 
 
 def _face_row(number: int, face: Face) -> dict[str, Any]:

@@ -109,11 +109,16 @@ class Predicting:
                 taken.append(source)
                 yield source
 
-        with contextlib.closing(self._open().stream(noted())) as results:
+        with contextlib.closing(self.open().stream(noted())) as results:
             for result in results:
                 yield taken.popleft(), result
 
-    def _open(self) -> Predictor:
+    def open(self) -> Predictor:
+        """Return the Predictor, opened at the first call.
+
+        Raises:
+            EdgeageError: when it cannot be opened.
+        """
         from edgeage.predictor import Predictor
 
         if self._predictor is None:

@@ -37,7 +37,7 @@ def blur_faces(picture_bgr: np.ndarray, boxes: Sequence[tuple[int, int, int, int
     """
     import cv2
 
-    blurred = picture_bgr.copy()
+    blurred: np.ndarray = picture_bgr.copy()
     height, width = picture_bgr.shape[:2]
     for left, top, right, bottom in boxes:
         across, down = round(_MARGIN * (right - left)), round(_MARGIN * (bottom - top))
