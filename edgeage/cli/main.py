@@ -25,6 +25,7 @@ _COMMANDS = {
     "inspect": ("inspect", "Say what a file is: weights, IR, blob, mean, data set."),
     "models": ("models", "List, describe and calibrate models."),
     "stream": ("stream", "Follow the faces of a camera or a video."),
+    "serve": ("serve", "Serve a web page and an HTTP interface."),
     "test": ("test", "Score a network on the test set."),
     "toolchain": ("toolchain", "Install, try and remove the Movidius tools."),
     "train": ("train", "Train a network."),

@@ -95,6 +95,19 @@ class Predicting:
             else:
                 yield source, PictureResult(source.name, error=source.error)
 
+    def open(self) -> Predictor:
+        """Return the Predictor, opened if it was not yet; it is closed with the block.
+
+        Raises:
+            EdgeageError: when it cannot be opened.
+        """
+        from edgeage.predictor import Predictor
+
+        if self._predictor is None:
+            self._stack.enter_context(_tools_of(self._python))
+            self._predictor = self._stack.enter_context(Predictor(**self._settings))
+        return self._predictor
+
     def __enter__(self) -> Predicting:
         return self
 
@@ -112,19 +125,6 @@ class Predicting:
         with contextlib.closing(self.open().stream(noted())) as results:
             for result in results:
                 yield taken.popleft(), result
-
-    def open(self) -> Predictor:
-        """Return the Predictor, opened at the first call.
-
-        Raises:
-            EdgeageError: when it cannot be opened.
-        """
-        from edgeage.predictor import Predictor
-
-        if self._predictor is None:
-            self._stack.enter_context(_tools_of(self._python))
-            self._predictor = self._stack.enter_context(Predictor(**self._settings))
-        return self._predictor
 
 
 @contextlib.contextmanager

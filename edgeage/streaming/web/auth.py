@@ -1,0 +1,159 @@
+"""Who may ask: the token, the page's cookie, and what keeps other web sites out."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from edgeage.streaming.web.limits import RateLimit
+from edgeage.streaming.web.refusals import refuse
+from edgeage.streaming.web.settings import is_local
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import HTTPConnection, Request
+    from starlette.responses import Response
+
+__all__ = ["COOKIE", "Gate", "client_of"]
+
+COOKIE = "edgeage_session"
+"""The cookie by which the page stays signed in; a picture's address cannot carry a token."""
+
+_SESSION_SECONDS = 12 * 3600
+_GUESSES_A_SECOND, _GUESSES_AT_ONCE = 0.2, 5
+
+
+class Gate:
+    """Lets requests in that show the token, or a cookie that was given for it.
+
+    Without a token everybody who reaches the server is let in, but only under a name of this
+    machine: a web site whose name was made to point here (DNS rebinding) is not.
+
+    Args:
+        token: what to show; None for nothing.
+        clock: seconds since 1970.
+    """
+
+    def __init__(self, token: str | None, clock: Callable[[], float] = time.time) -> None:
+        self._token, self._clock = token.encode() if token else None, clock
+        self._guesses = RateLimit(_GUESSES_A_SECOND, _GUESSES_AT_ONCE)
+
+    @property
+    def closed(self) -> bool:
+        """Whether a token is wanted at all."""
+        return self._token is not None
+
+    def check_site(self, request: HTTPConnection) -> None:
+        """Refuse what another web site has a browser do here.
+
+        Raises:
+            HTTPException: 403.
+        """
+        host = request.headers.get("host", "")
+        if self._token is None and not is_local(_name_of(host)):
+            raise refuse(
+                403, f"this server answers to localhost, not to «{host}»; start it with a token"
+            )
+        origin = request.headers.get("origin")
+        if origin is not None and _place_of(origin) != host.lower():
+            raise refuse(403, "requests from other web sites are not answered")
+
+    def knows(self, request: HTTPConnection) -> bool:
+        """Return whether a request shows the token or a good cookie.
+
+        Raises:
+            HTTPException: 429 where its address has shown too many wrong tokens.
+        """
+        if self._token is None:
+            return True
+        kind, _, shown = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer":
+            return self._is_right(request, shown.strip())
+        return self._is_session(request.cookies.get(COOKIE, ""))
+
+    def check(self, request: HTTPConnection) -> None:
+        """Refuse a request that shows neither.
+
+        Raises:
+            HTTPException: 401; 429 as above.
+        """
+        if not self.knows(request):
+            raise refuse(401, "a token is needed: Authorization: Bearer TOKEN", challenge="Bearer")
+
+    def sign_in(self, request: Request, token: str, response: Response) -> None:
+        """Give the cookie for the token.
+
+        Raises:
+            HTTPException: 401 for a wrong one; 429 as above.
+        """
+        if self._token is None:
+            return
+        if not self._is_right(request, token):
+            raise refuse(401, "this is not the server's token", challenge="Bearer")
+        response.set_cookie(
+            COOKIE,
+            self._session(int(self._clock()) + _SESSION_SECONDS),
+            max_age=_SESSION_SECONDS,
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
+        )
+
+    def _is_right(self, request: HTTPConnection, shown: str) -> bool:
+        """Compare a token, unless the address has guessed too often to be listened to."""
+        client = client_of(request)
+        if wait := self._guesses.wait_seconds(client, cost=0):
+            raise refuse(429, "too many wrong tokens; wait a little", retry_after=wait)
+        right = self._is_token(shown)
+        if not right:
+            self._guesses.wait_seconds(client)
+        return right
+
+    def _is_token(self, shown: str) -> bool:
+        assert self._token is not None
+        return hmac.compare_digest(shown.encode("utf-8", "surrogatepass"), self._token)
+
+    def _is_session(self, shown: str) -> bool:
+        until, _, _ = shown.partition(".")
+        if not (until.isascii() and until.isdigit() and len(until) < 16):
+            return False
+        good = hmac.compare_digest(shown.encode(), self._session(int(until)).encode())
+        return good and int(until) > self._clock()
+
+    def _session(self, until: int) -> str:
+        """Return a cookie that is good until then: the time, signed with the token (RFC 2104)."""
+        signed = hmac.new(self._token or b"", f"edgeage session {until}".encode(), hashlib.sha256)
+        return f"{until}.{signed.hexdigest()}"
+
+
+def client_of(request: HTTPConnection) -> str:
+    """Return the address a request comes from; IPv6's by its network of 64 bits."""
+    host = request.client.host if request.client else ""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if address.version == 6 and address.ipv4_mapped is None:
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address)
+
+
+def _name_of(host: str) -> str:
+    """Return a Host header's name without its port."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _place_of(origin: str) -> str:
+    """Return an Origin header's name with its port."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
