@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from edgeage.streaming.web.server import WebServer
 
-TOKEN = "a token of this test".replace(" ", "-")
-
 
 class Served(NamedTuple):
     """A running server and a client of it that shows the token, if one is wanted."""
@@ -96,10 +94,16 @@ def serve() -> Iterator[Callable[..., Served]]:
 
 
 @pytest.fixture(scope="module")
-def plain() -> Iterator[Served]:
-    """One server without a token or a live stream, for all tests of a module."""
+def servers() -> Iterator[Callable[..., Served]]:
+    """The same for servers that all tests of a module share."""
     with _servers() as start:
-        yield start()
+        yield start
+
+
+@pytest.fixture(scope="module")
+def plain(servers: Callable[..., Served]) -> Served:
+    """One server without a token or a live stream, for all tests of a module."""
+    return servers()
 
 
 @pytest.fixture(scope="session")
