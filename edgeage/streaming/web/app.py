@@ -81,8 +81,7 @@ class WebApp:
             Route("/openapi.json", self._openapi),
             Route("/metrics", self._figures),
             Route("/v1/health", self._health),
-            Route("/v1/session", self._sign_in, methods=["POST"]),
-            Route("/v1/session", self._sign_out, methods=["DELETE"]),
+            Route("/v1/session", self._session, methods=["POST", "DELETE"]),
             Route("/v1/predict", self._predict, methods=["POST"]),
             Route("/v1/stream", self._stream),
             Route("/v1/events", self._events),
@@ -143,20 +142,20 @@ class WebApp:
             **({"error": self._work.failing} if self._work.failing else {}),
         }
 
-    async def _sign_in(self, request: Request) -> Response:
+    async def _session(self, request: Request) -> Response:
+        response = Response(status_code=204)
+        if request.method == "DELETE":
+            response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        else:
+            self._gate.sign_in(request, await self._token(request), response)
+        return response
+
+    async def _token(self, request: Request) -> str:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
             raise refuse(415, 'expected application/json: {"token": "…"}')
         async with reading(request, self.settings, self._held) as body:
-            token = _token_in(body)
-        response = Response(status_code=204)
-        self._gate.sign_in(request, token, response)
-        return response
-
-    async def _sign_out(self, _: Request) -> Response:
-        response = Response(status_code=204)
-        response.delete_cookie(COOKIE, httponly=True, samesite="strict")
-        return response
+            return _token_in(body)
 
     async def _predict(self, request: Request) -> Response:
         kind = request.headers.get("content-type", "")

@@ -9,7 +9,6 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from edgeage.streaming.web.limits import RateLimit
 from edgeage.streaming.web.refusals import refuse
 from edgeage.streaming.web.settings import is_local
 
@@ -25,14 +24,14 @@ COOKIE = "edgeage_session"
 """The cookie by which the page stays signed in; a picture's address cannot carry a token."""
 
 _SESSION_SECONDS = 12 * 3600
-_GUESSES_A_SECOND, _GUESSES_AT_ONCE = 0.2, 5
 
 
 class Gate:
     """Lets requests in that show the token, or a cookie that was given for it.
 
     Without a token everybody who reaches the server is let in, but only under a name of this
-    machine: a web site whose name was made to point here (DNS rebinding) is not.
+    machine: a web site whose name was made to point here (DNS rebinding) is not. Wrong tokens are
+    refused at once and lock nobody out; what keeps them from being guessed is a token's length.
 
     Args:
         token: what to show; None for nothing.
@@ -41,7 +40,6 @@ class Gate:
 
     def __init__(self, token: str | None, clock: Callable[[], float] = time.time) -> None:
         self._token, self._clock = token.encode() if token else None, clock
-        self._guesses = RateLimit(_GUESSES_A_SECOND, _GUESSES_AT_ONCE)
 
     @property
     def closed(self) -> bool:
@@ -64,23 +62,19 @@ class Gate:
             raise refuse(403, "requests from other web sites are not answered")
 
     def knows(self, request: HTTPConnection) -> bool:
-        """Return whether a request shows the token or a good cookie.
-
-        Raises:
-            HTTPException: 429 where its address has shown too many wrong tokens.
-        """
+        """Return whether a request shows the token or a good cookie."""
         if self._token is None:
             return True
         kind, _, shown = request.headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer":
-            return self._is_right(request, shown.strip())
+            return self._is_token(shown.strip())
         return self._is_session(request.cookies.get(COOKIE, ""))
 
     def check(self, request: HTTPConnection) -> None:
         """Refuse a request that shows neither.
 
         Raises:
-            HTTPException: 401; 429 as above.
+            HTTPException: 401.
         """
         if not self.knows(request):
             raise refuse(401, "a token is needed: Authorization: Bearer TOKEN", challenge="Bearer")
@@ -89,11 +83,11 @@ class Gate:
         """Give the cookie for the token.
 
         Raises:
-            HTTPException: 401 for a wrong one; 429 as above.
+            HTTPException: 401 for a wrong one.
         """
         if self._token is None:
             return
-        if not self._is_right(request, token):
+        if not self._is_token(token):
             raise refuse(401, "this is not the server's token", challenge="Bearer")
         response.set_cookie(
             COOKIE,
@@ -103,16 +97,6 @@ class Gate:
             samesite="strict",
             secure=request.url.scheme == "https",
         )
-
-    def _is_right(self, request: HTTPConnection, shown: str) -> bool:
-        """Compare a token, unless the address has guessed too often to be listened to."""
-        client = client_of(request)
-        if wait := self._guesses.wait_seconds(client, cost=0):
-            raise refuse(429, "too many wrong tokens; wait a little", retry_after=wait)
-        right = self._is_token(shown)
-        if not right:
-            self._guesses.wait_seconds(client)
-        return right
 
     def _is_token(self, shown: str) -> bool:
         assert self._token is not None

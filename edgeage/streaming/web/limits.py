@@ -35,12 +35,11 @@ class RateLimit:
         self._rate, self._burst, self._clock = rate, burst, clock
         self._buckets: collections.OrderedDict[str, tuple[float, float]] = collections.OrderedDict()
 
-    def wait_seconds(self, client: str, cost: int = 1) -> float:
+    def wait_seconds(self, client: str) -> float:
         """Count a request; return 0, or after how many seconds the next is welcome.
 
         Args:
             client: whose request it is; only the latest few thousand clients are remembered.
-            cost: for how many requests it counts; 0 to ask only.
         """
         if not self._rate:
             return 0.0
@@ -48,7 +47,7 @@ class RateLimit:
         left, since = self._buckets.pop(client, (float(self._burst), now))
         left = min(self._burst, left + (now - since) * self._rate)
         wait = 0.0 if left >= 1 else (1 - left) / self._rate
-        self._buckets[client] = (left if wait else left - cost, now)
+        self._buckets[client] = (left if wait else left - 1, now)
         while len(self._buckets) > _MOST_CLIENTS:
             self._buckets.popitem(last=False)
         return wait

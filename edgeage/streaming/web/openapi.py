@@ -48,7 +48,7 @@ def describe(settings: WebSettings) -> dict[str, Any]:
 
 
 def _paths(settings: WebSettings) -> dict[str, Any]:
-    locked = ["401", "429"] if settings.token is not None else []
+    locked = ["401"] if settings.token is not None else []
     return {
         "/v1/predict": {"post": _predict(settings, locked)},
         "/v1/health": {
@@ -58,7 +58,7 @@ def _paths(settings: WebSettings) -> dict[str, Any]:
                 "security": [],
                 "responses": {
                     "200": _json("It works.", "Health"),
-                    **_refusals("403", *(["429"] if locked else [])),
+                    **_refusals("403"),
                     "503": _json("The device failed within the last minute.", "Health"),
                 },
             }
@@ -112,7 +112,11 @@ def _paths(settings: WebSettings) -> dict[str, Any]:
 
 def _predict(settings: WebSettings, locked: list[str]) -> dict[str, Any]:
     binary = {"type": "string", "format": "binary"}
-    form = {"type": "object", "required": ["image"], "properties": {"image": binary}}
+    form = {
+        "type": "object",
+        "required": ["image"],
+        "properties": {"image": binary},
+    }
     raw = {"schema": {**binary, "minLength": 1}}
     refused = ("400", "403", "408", "413", "415", "429", "500", "503")
     return {
@@ -135,7 +139,7 @@ def _predict(settings: WebSettings, locked: list[str]) -> dict[str, Any]:
         "responses": {
             "200": _json("The picture's faces, as «edgeage infer --json» has them.", "Result"),
             "422": _json("There is no picture, or it cannot be analysed.", "Refusal"),
-            **_refusals(*refused, *(code for code in locked if code not in refused)),
+            **_refusals(*refused, *locked),
         },
     }
 
@@ -156,7 +160,7 @@ def _sign_in() -> dict[str, Any]:
         },
         "responses": {
             "204": {"description": "Signed in; without a token there is nothing to do."},
-            **_refusals("400", "401", "403", "408", "413", "415", "422", "429", "503"),
+            **_refusals("400", "401", "403", "408", "413", "415", "422", "503"),
         },
     }
 

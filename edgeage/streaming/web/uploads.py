@@ -31,7 +31,7 @@ RAW_NAME = "<bytes>"
 """What a picture without a file's name is called, as in :mod:`edgeage.sources`."""
 
 _FORM = "multipart/form-data"
-_MOST_PARTS, _MOST_NAME = 8, 255
+_MOST_PARTS, _MOST_NAME = 100, 255
 _HOW = (
     "send the picture as multipart/form-data (curl -F image=@photo.jpg) or as the body with its "
     "own type (curl -H 'Content-Type: image/jpeg' --data-binary @photo.jpg)"

@@ -28,13 +28,6 @@ def test_a_burst_and_then_the_rate():
     assert [limit.wait_seconds("a") for _ in range(4)] == [0, 0, 0, 0.5]
 
 
-def test_asking_costs_nothing():
-    limit = RateLimit(rate=1, burst=1, clock=Clock())
-    assert [limit.wait_seconds("a", cost=0) for _ in range(9)] == [0] * 9
-    limit.wait_seconds("a")
-    assert limit.wait_seconds("a", cost=0) == 1
-
-
 def test_no_rate_is_no_limit():
     limit = RateLimit(rate=0, burst=1)
     assert not any(limit.wait_seconds("a") for _ in range(1000))
