@@ -24,6 +24,7 @@ __all__ = ["EventStream", "LivePicture", "Viewers"]
 
 _QUIET_SECONDS = 10.0
 _BOUNDARY = "frame"
+_PART_HEAD = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\n\r\n".encode()
 _RETRY_MS = 1000
 
 
@@ -116,8 +117,9 @@ class LivePicture(_Live):
     kind = "picture"
     watches = True
     media_type = f"multipart/x-mixed-replace; boundary={_BOUNDARY}"
-    # A browser shows a part when the next one's boundary is there, so it goes with each part.
-    opening = f"--{_BOUNDARY}\r\n".encode()
+    # Chromium shows a part when the next one's head is there, so that goes with each part; what
+    # the next part's length will be is not known then.
+    opening = _PART_HEAD
 
     def __init__(self, hub: Hub, viewers: Viewers) -> None:
         super().__init__(hub, viewers)
@@ -129,8 +131,7 @@ class LivePicture(_Live):
             return b""
         self._sent = self._hub.frames
         jpeg = await anyio.to_thread.run_sync(self._hub.jpeg)
-        head = f"Content-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-        return head.encode() + jpeg + f"\r\n--{_BOUNDARY}\r\n".encode()
+        return jpeg + b"\r\n" + _PART_HEAD
 
 
 class EventStream(_Live):

@@ -19,7 +19,7 @@ export function startLive({ setStatus, isAuthorized }) {
   let over = false;
   let wait = 500;
   let drawn = null;
-  let spoken = 0;
+  let spoken = -SPOKEN_MS;
 
   byId("live").hidden = false;
   byId("pause").addEventListener("click", () => {

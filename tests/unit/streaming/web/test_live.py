@@ -19,14 +19,13 @@ def frame_event(number):
 
 def parts(response):
     """Yield the pictures of a multipart/x-mixed-replace body as they come."""
-    buffer = b""
+    buffer, end = b"", b"\r\n--frame\r\nContent-Type: image/jpeg\r\n\r\n"
     for chunk in response.iter_bytes():
-        buffer += chunk
-        while (at := buffer.find(b"\r\n\r\n")) >= 0:
-            length = int(buffer[:at].partition(b"Content-Length: ")[2].split()[0])
-            if len(buffer) < at + 4 + length:
-                break
-            data, buffer = buffer[at + 4 : at + 4 + length], buffer[at + 4 + length :]
+        # The first part's head opens the body.
+        buffer += chunk if buffer else b"\r\n" + chunk
+        while buffer.count(end) > 1 or (buffer.endswith(end) and buffer != end):
+            data, _, rest = buffer.removeprefix(end).partition(end)
+            buffer = end + rest
             yield cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
 
 
@@ -72,6 +71,16 @@ def test_viewers_see_the_picture_change(serve, frame):
         assert abs(int(next(seen).mean()) - 128) < 3
         served.hub.publish(frame // 2, frame_event(2))
         assert abs(int(next(seen).mean()) - 64) < 3
+
+
+def test_other_programs_can_watch_too(serve, frame):
+    served = serve(live=True)
+    with publishing(served.hub, frame):
+        video = cv2.VideoCapture(f"{served.url}v1/stream")
+        read, picture = video.read()
+        video.release()
+    assert read
+    assert abs(int(picture.mean()) - 128) < 3
 
 
 def test_viewers_hear_the_events(serve, frame):
