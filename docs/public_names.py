@@ -29,6 +29,7 @@ ROOMS = (
     "edgeage.training.run",
     "edgeage.training.logs",
     "edgeage.compiler",
+    "edgeage.streaming.web",
 )
 
 

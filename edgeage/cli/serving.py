@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from edgeage.errors import UsageError
+from edgeage.errors import UsageError, require
 from edgeage.streaming.web import Hub, WebSettings, make_app, serve_in_thread
 from edgeage.streaming.web.settings import is_local
 
@@ -100,6 +100,7 @@ class Serving:
 
     Raises:
         UsageError: for a number out of range, or an address that others may reach without a token.
+        MissingDependencyError: when the packages of the extra «web» are not installed.
     """
 
     def __init__(
@@ -129,6 +130,7 @@ class Serving:
                 f"others may reach {host}, so a token is needed, for example: "
                 f"EDGEAGE_TOKEN={secrets.token_urlsafe(24)}"
             )
+        require("uvicorn", extra="web", purpose="serve a web page")
 
     @contextlib.contextmanager
     def page(self, predictor: Predictor, port: int, hub: Hub | None = None) -> Iterator[None]:
@@ -141,7 +143,6 @@ class Serving:
 
         Raises:
             EdgeageError: when the port cannot be listened on.
-            MissingDependencyError: when the packages of the extra «web» are not installed.
         """
         app = make_app(predictor, hub, self._settings)
         with serve_in_thread(app, self._host, port) as server:

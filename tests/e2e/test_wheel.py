@@ -65,6 +65,10 @@ def test_the_wheel_carries_the_data(wheel: Path, repo_root: Path) -> None:
         if path.suffix in (".caffemodel", ".json", ".npy", ".md")
     }
     expected |= {"edgeage/_data/examples/test_0.png", "edgeage/py.typed"}
+    expected |= {
+        path.relative_to(repo_root).as_posix()
+        for path in (repo_root / "edgeage/streaming/web/static").iterdir()
+    }
     assert len(expected) > 9
     assert expected <= names
     assert not [name for name in names if name.startswith(("tests/", "setup"))]
@@ -86,6 +90,10 @@ def test_commands_that_need_an_extra_say_so(installed: Path, tmp_path: Path) -> 
     )
     assert done.returncode == 1
     assert "pip install 'edgeage[data]'" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    done = _run(installed / "edgeage", "serve")
+    assert done.returncode == 1
+    assert "pip install 'edgeage[web]'" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 

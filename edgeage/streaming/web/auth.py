@@ -24,6 +24,7 @@ COOKIE = "edgeage_session"
 """The cookie by which the page stays signed in; a picture's address cannot carry a token."""
 
 _SESSION_SECONDS = 12 * 3600
+_LONGEST_NAME = 64
 
 
 class Gate:
@@ -116,12 +117,15 @@ class Gate:
 
 
 def client_of(request: HTTPConnection) -> str:
-    """Return the address a request comes from; IPv6's by its network of 64 bits."""
+    """Return the address a request comes from; IPv6's by its network of 64 bits.
+
+    A proxy on this machine tells it, and may tell anything.
+    """
     host = request.client.host if request.client else ""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return host
+        return host[:_LONGEST_NAME]
     if address.version == 4:
         return str(address)
     mapped = address.ipv4_mapped

@@ -138,6 +138,9 @@ class Hub:
             wake: called when there is something to take, by the stream's thread: it must be
                 quick and raise nothing.
             watch: whether the pictures are wanted too.
+
+        Yields:
+            The listener, whose ``take()`` returns the events since the last call.
         """
         listener = Listener(wake)
         with self._lock:

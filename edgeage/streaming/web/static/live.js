@@ -105,8 +105,9 @@ export function startLive({ setStatus, isAuthorized }) {
 }
 
 function showFaces(faces) {
-  const rows = faces.map((face) => row(
-    face.track ?? 0, `${face.track ?? "–"}`, age(face), gender(face), percent(face.quality),
+  // By its place, as the boxes of the picture are coloured.
+  const rows = faces.map((face, place) => row(
+    place, `${face.track ?? "–"}`, age(face), gender(face), percent(face.quality),
   ));
   byId("tracks").tBodies[0].replaceChildren(...(rows.length ? rows : [emptyRow("Nobody", 4)]));
 }

@@ -209,6 +209,7 @@ def test_every_answer_carries_what_protects_the_page(plain, path):
         ("fe80::1%eth0", "fe80::/64"),
         ("::ffff:192.0.2.7", "192.0.2.7"),
         ("not an address", "not an address"),
+        ("x" * 10_000, "x" * 64),
     ],
 )
 def test_whose_rate_it_is(address, client):
