@@ -80,7 +80,7 @@ def show(predictor: Predictor, hub: Hub, stop: threading.Event) -> None:
             "timestamp": time.time(),
             "frame": number,
             "fps": SCENES_A_SECOND,
-            "faces": [told(track, face) for track, face in enumerate(faces)],
+            "faces": [told(track, face) for track, face in enumerate(faces, 1)],
         }
         hub.publish(draw_faces(frame, faces), event)
 

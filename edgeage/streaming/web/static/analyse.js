@@ -101,7 +101,8 @@ export function startAnalysing({ maxBytes, stores, onUnauthorized }) {
 function reason(answer, told) {
   const wait = answer.headers.get("Retry-After");
   const text = told.error ?? `the server answered ${answer.status}`;
-  const line = text.charAt(0).toUpperCase() + text.slice(1);
+  const isName = told.image && text.startsWith(told.image);
+  const line = isName ? text : text.charAt(0).toUpperCase() + text.slice(1);
   return wait ? `${line} (in ${wait} s).` : `${line}.`;
 }
 

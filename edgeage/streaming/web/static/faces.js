@@ -56,7 +56,7 @@ export function emptyRow(text, columns) {
 
 export function drawBoxes(svg, faces, width, height) {
   const thick = Math.max(width, height) / 220;
-  const size = Math.max(width, height) / 32;
+  const size = Math.max(width, height) / 24;
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.replaceChildren(...faces.flatMap((face, place) => {
     const [left, top, right, bottom] = face.box;
@@ -64,7 +64,7 @@ export function drawBoxes(svg, faces, width, height) {
     const colour = colourOf(place);
     const label = shape("text", {
       x: left + thick, y: Math.max(top - 1.6 * thick, size), fill: colour, stroke: "#101418",
-      "stroke-width": thick, "paint-order": "stroke", "font-size": size, "font-weight": 700,
+      "stroke-width": 0.8 * thick, "paint-order": "stroke", "font-size": size, "font-weight": 700,
       "font-family": "system-ui, sans-serif",
     });
     label.textContent = `${place + 1}`;

@@ -39,8 +39,8 @@ export function startLive({ setStatus, isAuthorized }) {
       wait = 500;
       over = false;
       heard = performance.now();
-      setStatus("good", "Live");
       picture.restart();
+      refresh();
     };
     events.onmessage = (message) => take(message.data);
     events.onerror = lost;
@@ -78,6 +78,7 @@ export function startLive({ setStatus, isAuthorized }) {
     if (events.readyState === EventSource.OPEN) {
       const stale = performance.now() - heard > STALE_MS;
       if (over) setStatus("waiting", "The stream is over");
+      else if (!latest) setStatus("waiting", "Waiting for pictures");
       else if (stale) setStatus("waiting", "No new picture");
       else setStatus("good", "Live");
     }
@@ -109,7 +110,7 @@ function showFaces(faces) {
   const rows = faces.map((face, place) => row(
     place, `${face.track ?? "–"}`, age(face), gender(face), percent(face.quality),
   ));
-  byId("tracks").tBodies[0].replaceChildren(...(rows.length ? rows : [emptyRow("Nobody", 4)]));
+  byId("tracks").tBodies[0].replaceChildren(...(rows.length ? rows : [emptyRow("None", 4)]));
 }
 
 // The picture: started anew whenever it breaks off, held still while it is paused.

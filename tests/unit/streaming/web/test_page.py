@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shutil
 import threading
 import time
 
@@ -20,43 +19,7 @@ from edgeage.faces import Detection
 from edgeage.streaming.web import Hub
 from edgeage.testing import FakeBackend, FakeDetector
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 TOKEN = "token-of-this-test-0123"
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def open_page(browser):
-    """``open_page(url, …)`` opens a page in a context of its own; what fails in it fails the test.
-
-    Args of the context go on; ``expected`` are patterns of console errors that are no fault.
-    """
-    problems, wanted = [], []
-    with contextlib.ExitStack() as stack:
-
-        def start(url, *, expected=(), **options):
-            context = stack.enter_context(contextlib.closing(browser.new_context(**options)))
-            context.set_default_timeout(15_000)
-            page = context.new_page()
-            page.on("pageerror", lambda error: problems.append(str(error)))
-            page.on("console", lambda told: told.type == "error" and problems.append(told.text))
-            wanted.extend(expected)
-            page.goto(url)
-            return page
-
-        yield start
-    assert [p for p in problems if not any(re.search(w, p) for w in wanted)] == []
 
 
 def expect(locator):
@@ -161,7 +124,7 @@ def test_the_histogram_counts_each_face_once(serve, open_page, frame):
     served = serve(live=True)
     page = open_page(served.url)
     counts = page.locator("#ages tbody td:last-child")
-    expect(page.locator("#status")).to_have_text("Live")
+    expect(page.locator("#status")).to_have_text("Waiting for pictures")
     served.hub.publish(None, {"type": "start", "timestamp": 1})
     for number in range(5):
         served.hub.publish(frame, frame_event(number, face(1), face(2), face(3, age_group="0-9")))
@@ -174,7 +137,7 @@ def test_the_histogram_counts_each_face_once(serve, open_page, frame):
     served.hub.publish(None, {"type": "start", "timestamp": 2})
     served.hub.publish(frame, frame_event(1))
     expect(counts).to_have_text([*"000000000"])
-    expect(page.locator("#tracks tbody")).to_have_text("Nobody")
+    expect(page.locator("#tracks tbody")).to_have_text("None")
 
 
 def test_pausing_holds_the_picture(serve, open_page, frame):
@@ -260,10 +223,7 @@ def test_a_chosen_picture_is_analysed(serve, open_page, png):
 def test_a_picture_is_dropped_and_another_pasted(serve, open_page, png):
     page = open_page(serve().url)
     expect(page.locator("#status")).to_have_text("Ready")
-    for event, where, holder in (
-        ("drop", "#drop", "dataTransfer"),
-        ("paste", "body", "clipboardData"),
-    ):
+    for event in ("drop", "paste"):
         given = page.evaluate_handle(
             """([bytes, name]) => {
               const data = new DataTransfer();
@@ -272,8 +232,9 @@ def test_a_picture_is_dropped_and_another_pasted(serve, open_page, png):
             }""",
             [list(png), f"{event}.png"],
         )
-        page.dispatch_event(where, event, {holder: given})
-        if event == "paste":
+        if event == "drop":
+            page.dispatch_event("#drop", event, {"dataTransfer": given})
+        else:
             page.evaluate(
                 """(data) => document.body.dispatchEvent(
                   new ClipboardEvent("paste", { clipboardData: data, bubbles: true }))""",
@@ -288,7 +249,7 @@ def test_what_goes_wrong_is_said(serve, open_page, png):
     page = open_page(served.url, expected=["Failed to load resource"])
     error = page.get_by_role("alert").locator("visible=true")
     choose(page, b"no picture", "notes.txt")
-    expect(error).to_have_text(re.compile("is not a picture in a known format"))
+    expect(error).to_have_text(re.compile(r"^notes\.txt is not a picture in a known format.*\)\.$"))
     expect(page.locator("#result")).to_be_hidden()
     choose(page, png)
     expect(error).to_have_text("The stick was pulled out (in 5 s).")
@@ -305,7 +266,7 @@ def test_what_goes_wrong_is_said(serve, open_page, png):
 def test_hostile_words_are_only_words(serve, open_page, png, frame):
     served = serve(live=True)
     page = open_page(served.url)
-    expect(page.locator("#status")).to_have_text("Live")
+    expect(page.locator("#status")).to_have_text("Waiting for pictures")
     words = "<img src=x onerror=alert(1)>"
     served.hub.publish(frame, frame_event(1, face(words, gender=words, device=words)))
     expect(page.locator("#tracks tbody")).to_contain_text(words)
@@ -325,7 +286,7 @@ def test_signing_in_and_out(serve, open_page, png):
     expect(page.locator("#sign-in-error")).to_have_text("This is not the token.")
     token.fill(TOKEN)
     token.press("Enter")
-    expect(page.locator("#status")).to_have_text("Live")
+    expect(page.locator("#status")).to_have_text("Waiting for pictures")
     with made_stream(served.hub):
         expect(page.locator("#picture-message")).to_be_hidden()
     choose(page, png)
