@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from edgeage.streaming.web.server import WebServer
 
 
+# It is for schemathesis' own process.
+collect_ignore = ["schema_hooks.py"]
+
+
 class Served(NamedTuple):
     """A running server and a client of it that shows the token, if one is wanted."""
 
