@@ -93,7 +93,8 @@ class Hub:
 
         Args:
             picture_bgr: uint8 array of shape (height, width, 3), BGR, as it is to be shown. It is
-                not copied, so nobody may write into it afterwards. None leaves the picture there.
+                not copied, so nobody may write into it afterwards. With None a ``"frame"`` has no
+                picture, and other events leave the one there.
             event: JSON-ready fields with a ``"type"``. Of ``"frame"`` events only the latest is
                 kept for a listener that is behind; of the others the latest 64. The latest
                 ``"start"``, ``"end"`` and ``"frame"`` are told to newcomers too.
@@ -105,10 +106,12 @@ class Hub:
         if picture_bgr is not None:
             _require_picture(picture_bgr)
         kind = str(event["type"])
-        text = json.dumps(event, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(dict(event), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
         with self._lock:
             if picture_bgr is not None:
                 self._picture, self._frames = picture_bgr, self._frames + 1
+            elif kind == "frame":
+                self._picture = None
             self._events += 1
             told = Event(self._events, kind, text)
             if kind == "start":
@@ -122,11 +125,13 @@ class Hub:
             listener._wake()
 
     def jpeg(self) -> bytes:
-        """Return the latest picture as a JPEG, encoded at most once; empty before the first."""
+        """Return the latest picture as a JPEG, encoded at most once; empty where there is none."""
         with self._encoding:
             with self._lock:
                 picture, number = self._picture, self._frames
-            if picture is not None and self._jpeg[0] != number:
+            if picture is None:
+                return b""
+            if self._jpeg[0] != number:
                 self._jpeg = (number, self._encode(picture))
             return self._jpeg[1]
 

@@ -131,7 +131,7 @@ class LivePicture(_Live):
             return b""
         self._sent = self._hub.frames
         jpeg = await anyio.to_thread.run_sync(self._hub.jpeg)
-        return jpeg + b"\r\n" + _PART_HEAD
+        return jpeg + b"\r\n" + _PART_HEAD if jpeg else b""
 
 
 class EventStream(_Live):

@@ -16,7 +16,8 @@ export function startLive({ setStatus, isAuthorized }) {
   let latest = null;
   let begun = null;
   let heard = 0;
-  let over = false;
+  let ended = "";
+  let sourceLost = "";
   let wait = 500;
   let drawn = null;
   let spoken = -SPOKEN_MS;
@@ -37,7 +38,7 @@ export function startLive({ setStatus, isAuthorized }) {
     events = new EventSource("/v1/events");
     events.onopen = () => {
       wait = 500;
-      over = false;
+      ended = "";
       heard = performance.now();
       picture.restart();
       refresh();
@@ -47,8 +48,9 @@ export function startLive({ setStatus, isAuthorized }) {
   }
 
   async function lost() {
-    setStatus("bad", over ? "The stream is over" : "Connection lost; trying again…");
-    picture.say(over ? "The stream is over." : "Connection lost; trying again…");
+    const text = ended || "Connection lost; trying again…";
+    setStatus("bad", text);
+    picture.say(text);
     if (events.readyState !== EventSource.CLOSED) return;
     if (!(await isAuthorized())) return;
     setTimeout(connect, wait);
@@ -65,19 +67,24 @@ export function startLive({ setStatus, isAuthorized }) {
     heard = performance.now();
     if (event.type === "frame") {
       latest = event;
-      ages.count(event.faces ?? []);
+      sourceLost = "";
+      ages.count(event);
     } else if (event.type === "start" && event.timestamp !== begun) {
       begun = event.timestamp;
+      byId("device").textContent = event.device ?? byId("device").textContent;
       ages.clear();
+    } else if (event.type === "lost") {
+      sourceLost = `The source is lost: ${event.reason}`;
     } else if (event.type === "end") {
-      over = true;
+      ended = event.error ? `The stream broke off: ${event.error}` : "The stream is over";
     }
   }
 
   function refresh() {
     if (events.readyState === EventSource.OPEN) {
       const stale = performance.now() - heard > STALE_MS;
-      if (over) setStatus("waiting", "The stream is over");
+      if (ended) setStatus("waiting", ended);
+      else if (sourceLost) setStatus("bad", sourceLost);
       else if (!latest) setStatus("waiting", "Waiting for pictures");
       else if (stale) setStatus("waiting", "No new picture");
       else setStatus("good", "Live");
@@ -87,18 +94,20 @@ export function startLive({ setStatus, isAuthorized }) {
     const faces = latest.faces ?? [];
     byId("fps").textContent = typeof latest.fps === "number" ? latest.fps.toFixed(1) : "–";
     byId("frame").textContent = latest.frame ?? "–";
-    byId("count").textContent = faces.length;
+    byId("count").textContent = latest.counts?.faces ?? faces.length;
     byId("device").textContent = [...new Set(faces.map((face) => face.device))].join(", ")
       || byId("device").textContent;
-    showFaces(faces);
+    if (latest.counts) showCounts(latest.counts);
+    else showFaces(faces);
     ages.draw();
-    if (performance.now() - spoken > SPOKEN_MS) speak(faces);
+    if (performance.now() - spoken > SPOKEN_MS) speak(faces, latest.counts);
   }
 
-  function speak(faces) {
+  function speak(faces, counts) {
     spoken = performance.now();
+    const number = counts?.faces ?? faces.length;
     const words = faces.slice(0, 3).map((face) => `${gender(face)}, ${age(face)} years`).join("; ");
-    const count = faces.length === 1 ? "1 face" : `${faces.length || "No"} faces`;
+    const count = number === 1 ? "1 face" : `${number || "No"} faces`;
     const text = words ? `${count}: ${words}` : count;
     if (byId("summary").textContent !== text) byId("summary").textContent = text;
     byId("picture").alt = `Live picture. ${text}`;
@@ -106,11 +115,16 @@ export function startLive({ setStatus, isAuthorized }) {
 }
 
 function showFaces(faces) {
-  // By its place, as the boxes of the picture are coloured.
-  const rows = faces.map((face, place) => row(
-    place, `${face.track ?? "–"}`, age(face), gender(face), percent(face.quality),
+  const rows = faces.map((face) => row(
+    face.track ?? 0, `${face.track ?? "–"}`, age(face), gender(face), percent(face.quality),
   ));
   byId("tracks").tBodies[0].replaceChildren(...(rows.length ? rows : [emptyRow("None", 4)]));
+}
+
+// A stream that tells counts only has no faces to list.
+function showCounts({ genders }) {
+  const words = Object.entries(genders).map(([gender, count]) => `${count} ${gender}`).join(", ");
+  byId("tracks").tBodies[0].replaceChildren(emptyRow(words || "None", 4));
 }
 
 // The picture: started anew whenever it breaks off, held still while it is paused.
@@ -162,7 +176,8 @@ class Picture {
   }
 }
 
-// How many faces of each age group there have been; a face counts once however long it is seen.
+// How many faces of each age group there have been, a face once however long it is seen; how many
+// there are now where a stream tells counts only.
 class Ages {
   constructor() {
     this.clear();
@@ -181,7 +196,11 @@ class Ages {
     this.counts = Object.fromEntries(AGE_GROUPS.map((group) => [group, 0]));
   }
 
-  count(faces) {
+  count({ faces = [], counts }) {
+    byId("ages").caption.textContent = counts ? "Faces now, by age" : "Faces so far, by age";
+    if (counts) {
+      for (const group of AGE_GROUPS) this.counts[group] = counts.age_groups[group] ?? 0;
+    }
     for (const { track, age_group: group } of faces) {
       const before = this.groups.get(track);
       if (track === undefined || before === group || !(group in this.counts)) continue;

@@ -32,6 +32,17 @@ def test_the_picture_is_what_was_published(frame):
     assert hub.frames == 1
 
 
+def test_a_frame_without_a_picture_leaves_no_old_one(frame):
+    hub = Hub()
+    hub.publish(frame, frame_event(1))
+    hub.publish(None, {"type": "lost"})
+    assert hub.jpeg()
+    hub.publish(None, frame_event(2))
+    assert hub.jpeg() == b""
+    hub.publish(frame, frame_event(3))
+    assert hub.jpeg()
+
+
 def test_a_large_picture_is_brought_down():
     hub = Hub(max_side=320)
     hub.publish(np.zeros((720, 1280, 3), np.uint8), frame_event(1))

@@ -107,7 +107,7 @@ def test_a_slow_viewer_misses_frames_and_delays_nobody(serve):
         latest = [event["frame"] for event, _ in zip(events(response), range(100), strict=False)]
         # The first viewer has taken nothing of some 20 MB.
         assert latest == sorted(set(latest))
-        assert numbers[-1] - latest[-1] < 10
+        assert numbers[-1] - latest[-1] < 50
 
 
 def test_nothing_is_encoded_while_nobody_watches(serve, frame, monkeypatch):

@@ -180,13 +180,35 @@ def test_a_lost_server_is_found_again(serve, open_page):
     assert colour_of_picture(page)[2] > 150
 
 
-def test_the_end_of_a_stream_is_told(serve, open_page, frame):
+def test_what_becomes_of_the_source_is_told(serve, open_page, frame):
     served = serve(live=True)
     served.hub.publish(frame, frame_event(1, face(1)))
     page = open_page(served.url)
-    expect(page.locator("#status")).to_have_text("Live")
-    served.hub.publish(None, {"type": "end"})
-    expect(page.locator("#status")).to_have_text("The stream is over")
+    status = page.locator("#status")
+    expect(status).to_have_text("Live")
+    served.hub.publish(None, {"type": "lost", "reason": "no answer", "retry_s": 1})
+    expect(status).to_have_text("The source is lost: no answer")
+    served.hub.publish(frame, frame_event(2, face(1)))
+    expect(status).to_have_text("Live")
+    served.hub.publish(None, {"type": "end", "reason": "end", "error": None})
+    expect(status).to_have_text("The stream is over")
+    served.hub.publish(None, {"type": "end", "reason": "error", "error": "no camera"})
+    expect(status).to_have_text("The stream broke off: no camera")
+
+
+def test_a_stream_may_tell_counts_only(serve, open_page, frame):
+    served = serve(live=True)
+    page = open_page(served.url)
+    expect(page.locator("#status")).to_have_text("Waiting for pictures")
+    counts = {
+        "faces": 3, "genders": {"Female": 2, "Male": 1}, "age_groups": {"20-29": 2, "unknown": 1},
+    }  # fmt: skip
+    served.hub.publish(frame, {"type": "frame", "frame": 0, "fps": 9, "counts": counts})
+    expect(page.locator("#count")).to_have_text("3")
+    expect(page.locator("#tracks tbody")).to_have_text("2 Female, 1 Male")
+    expect(page.locator("#ages caption")).to_have_text("Faces now, by age")
+    expect(page.locator("#ages tbody td:last-child")).to_have_text(["0", "0", "2", *"000000"])
+    expect(page.locator("#summary")).to_have_text("3 faces")
 
 
 def test_a_stream_that_stalls_is_told(serve, open_page, frame):

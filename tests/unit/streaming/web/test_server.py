@@ -84,13 +84,18 @@ def test_a_body_that_drips_is_a_408(serve):
 
 
 def test_a_patient_client_is_not_cut(serve, png):
-    served = serve(read_seconds=1)
-    with connection(served) as sock:
+    served = serve(read_seconds=1.5)
+    client = http.client.HTTPConnection("127.0.0.1", served.server.port)
+    with contextlib.closing(client):
         for _ in range(3):
-            sock.sendall(HEAD + f"Content-Length: {len(png)}\r\n\r\n".encode())
+            client.putrequest("POST", "/v1/predict")
+            client.putheader("Content-Type", "image/png")
+            client.putheader("Content-Length", str(len(png)))
+            client.endheaders()
             time.sleep(0.4)
-            sock.sendall(png)
-            assert b" 200 OK" in sock.recv(4096)
+            client.send(png)
+            answer = client.getresponse()
+            assert (answer.status, answer.read()[:8]) == (200, b'{"image"')
             time.sleep(0.3)
 
 

@@ -83,10 +83,10 @@ def test_those_that_wait_go_together(serve, png, pool, monkeypatch):
 
 def test_an_answer_that_takes_too_long(serve, png, pool):
     with held() as detector:
-        served = serve(detector=detector, answer_seconds=0.3)
+        served = serve(detector=detector, answer_seconds=1.5)
         late = served.send(png)
         assert late.status_code == 503
-        assert "0.3 seconds" in late.json()["error"]
+        assert "1.5 seconds" in late.json()["error"]
         dropped = served.send(png)
         assert dropped.status_code == 503
         detector.open.set()
