@@ -68,8 +68,8 @@ _SPLITTING = (
     click.option(
         "--test-from",
         type=click.Path(path_type=Path),
-        help="Another data set's records.csv: its test faces, with their near-duplicates, are the "
-        "test faces here too, whatever --split says.",
+        help="Another data set's records.csv, or a list of faces (.sha256): its test faces, with "
+        "their near-duplicates, are the test faces here too, whatever --split says.",
     ),
     click.option(
         "--own-split",

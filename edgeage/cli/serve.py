@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgeage.cli.predicting import Predicting, predictor_options
-from edgeage.cli.serving import Serving, web_options
+from edgeage.cli.serving import WEB_OPTIONS, Serving, web_options
 from edgeage.cli.talk import talk
 from edgeage.cli.workoptions import work_options
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["command"]
-
-_WEB = ("host", "token", "max_body", "max_pixels", "rate", "queue", "viewers", "save")
 
 
 @click.command("serve")
@@ -45,7 +43,7 @@ def command(port: int, **options: Any) -> None:
     Only this machine reaches it unless --host says otherwise. No picture is stored without --save.
     Ctrl-C ends it.
     """
-    serving = Serving(**{name: options.pop(name) for name in _WEB})
+    serving = Serving(**{name: options.pop(name) for name in (*WEB_OPTIONS, "save")})
     with (
         talk(),
         _until_told(),

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
     from edgeage.predictor import Predictor
 
-__all__ = ["Serving", "web_options"]
+__all__ = ["WEB_OPTIONS", "Serving", "web_options"]
+
+WEB_OPTIONS = ("host", "token", "max_body", "max_pixels", "rate", "queue", "viewers")
+"""What :func:`web_options` adds to a command's arguments."""
 
 _Command = TypeVar("_Command", bound="Callable[..., Any]")
 _DEFAULT = WebSettings()

@@ -13,6 +13,7 @@ import click
 
 from edgeage.cli.output import open_text, reader_gone
 from edgeage.cli.predicting import Predicting, predictor_options
+from edgeage.cli.serving import WEB_OPTIONS, Serving, web_options
 from edgeage.cli.talk import talk
 from edgeage.cli.workoptions import work_options
 from edgeage.errors import UsageError
@@ -37,6 +38,14 @@ _PATH = click.Path(path_type=Path)
     metavar="FILE|-",
     help="Write one line of JSON an event, - to standard output.  [default: - unless there is "
     "another output]",
+)
+@click.option(
+    "--serve",
+    "port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Show it on a web page; 0 for any free port. --host, --token, --max-body, --max-pixels, "
+    "--rate, --queue and --viewers are the page's.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace what --save and --jsonl find there.")
 @click.option("--blur", is_flag=True, help="Make faces unrecognisable in every picture.")
@@ -77,6 +86,7 @@ _PATH = click.Path(path_type=Path)
     metavar="SECONDS",
     help="How long a lost camera or address is tried again.",
 )
+@web_options
 @predictor_options
 @work_options
 def command(
@@ -84,6 +94,7 @@ def command(
     show: bool,
     save: Path | None,
     jsonl: Path | None,
+    port: int | None,
     overwrite: bool,
     blur: bool,
     aggregate: bool,
@@ -115,9 +126,15 @@ def command(
         refresh=refresh,
         reconnect_s=reconnect,
     )
+    web = {name: settings.pop(name) for name in WEB_OPTIONS}
+    serving = None if port is None else Serving(**web)
     with talk(), contextlib.ExitStack() as stack:
         predicting = stack.enter_context(Predicting(**settings))
+        if jsonl is None and not (save or show or serving):
+            jsonl = Path("-")
         sinks = list(_sinks(stack, source, options, show, save, jsonl, overwrite))
+        if serving is not None and port is not None:
+            sinks.append(_page(stack, serving, predicting, port))
         stream = predicting.open().stream(source, options=options)
         play = Play(stream, sinks, blur=blur, aggregate=aggregate)
         with _ended_by_signals(play):
@@ -155,8 +172,18 @@ def _sinks(
         if jsonl.exists() and not overwrite:
             raise UsageError(f"{jsonl} is already there; pass --overwrite to replace it")
         yield JsonLines(stack.enter_context(jsonl.open("w", encoding="utf-8")))
-    elif jsonl is not None or not (save or show):
+    elif jsonl is not None:
         yield JsonLines(stack.enter_context(open_text(None)))
+
+
+def _page(stack: contextlib.ExitStack, serving: Serving, predicting: Predicting, port: int) -> Sink:
+    """Serve the page until the stack is closed."""
+    from edgeage.streaming import PublisherSink
+    from edgeage.streaming.web import Hub
+
+    hub = Hub()
+    stack.enter_context(serving.page(predicting.open(), port, hub))
+    return PublisherSink(hub)
 
 
 @contextlib.contextmanager

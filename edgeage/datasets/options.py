@@ -28,8 +28,7 @@ class BuildOptions:
         races: which faces are taken, of :data:`edgeage.datasets.records.RACES`.
         split: share of the faces that are for training, between 0 and 1.
         test_from: another data set's ``records.csv`` whose test faces are the test faces here too,
-            or a list of them (:mod:`edgeage.datasets.facelist`),
-            instead of ``split``.
+            or a list of them (:mod:`edgeage.datasets.facelist`), instead of ``split``.
         oversample: whether the training classes are balanced with changed copies.
         seed: decides the split, the order, the copies and their noise, and which faces are chosen.
         size: side in pixels of the stored pictures.
