@@ -235,3 +235,45 @@ def test_faces_are_found_cut_out_and_remembered(
     wide, _ = _built(cli(*call, "--margin", "1.2", "-o", tmp_path / "z"), tmp_path / "z")
     assert wide["lmdb"] != report["lmdb"]
     assert wide["input"]["margin"] == 1.2
+
+
+def test_full_pictures_are_cut_where_the_data_set_says(
+    cli: Callable[..., Any], tmp_path: Path
+) -> None:
+    import cv2
+    from scipy.io import savemat
+
+    folder = tmp_path / "wiki"
+    paths = [f"{n:02}/{n}_1980-01-01_{2000 + n}.png" for n in range(8)]
+    for number, path in enumerate(paths):
+        picture = np.full((120, 160, 3), 255, np.uint8)
+        face = cv2.imdecode(np.frombuffer(_picture(number), np.uint8), cv2.IMREAD_COLOR)
+        picture[30:70, 60:100] = face
+        (folder / path).parent.mkdir(parents=True)
+        cv2.imwrite(str(folder / path), picture)
+
+    def cells(values: list[Any]) -> np.ndarray:
+        found = np.empty((1, len(values)), object)
+        for index, value in enumerate(values):
+            found[0, index] = np.array([value])
+        return found
+
+    years = np.arange(2000.0, 2008.0)[None]
+    wiki = {
+        "dob": np.full((1, 8), 723181.0), "photo_taken": years, "gender": years % 2,
+        "face_score": np.full((1, 8), 3.0), "second_face_score": np.full((1, 8), np.nan),
+        "full_path": cells(paths), "face_location": cells([[61.0, 31.0, 100.0, 70.0]] * 8),
+    }  # fmt: skip
+    savemat(folder / "wiki.mat", {"wiki": wiki})
+    options = ("--form", "full", "--split", "0.5", "--json")
+    call = ("dataset", "build", "imdb-wiki", folder, *SMALL, *options)
+    report, items = _built(cli(*call, "-o", tmp_path / "x", "--margin", "0"), tmp_path / "x")
+    assert sorted(item.record.age for item in items) == list(range(20, 28))
+    assert {item.record.name: item.record.gender for item in items} == {
+        path: 1 - n % 2 for n, path in enumerate(paths)
+    }
+    assert report["input"]["margin"] == 0
+    wide, _ = _built(cli(*call, "-o", tmp_path / "y", "--margin", "1"), tmp_path / "y")
+    assert wide["input"]["margin"] == 1
+    # The face alone is coloured; with its surroundings, which are white, the mean is brighter.
+    assert min(wide["mean"]["channels_bgr"]) > max(report["mean"]["channels_bgr"]) + 40

@@ -133,8 +133,8 @@ def read_faces(
         recipe: the share to hold back, and the seed.
 
     Raises:
-        DatasetError: when a record of the LMDB is none of the data set's training faces, or the
-            seed holds none of them back.
+        DatasetError: when a record of the LMDB is none of the data set's training faces, the seed
+            holds none of them back, or the data set does not say a face's gender.
     """
     records = {item.record.name: item for item in read_records(data / "records.csv")}
     sides: dict[bool, tuple[list[int], list[SplitRecord]]] = {True: ([], []), False: ([], [])}
@@ -146,6 +146,8 @@ def read_faces(
                 f"{reader.path}: «{name}» is no training face of {data}; build the data set with "
                 "--no-oversample"
             )
+        if item.record.gender is None:
+            raise DatasetError(f"{data} does not say the gender of «{name}»; train age alone")
         group = name if item.duplicate_group is None else item.duplicate_group
         held_back = fraction(recipe.seed, "validation", group) < recipe.validation
         sides[held_back][0].append(slot)

@@ -27,6 +27,49 @@ def test_the_file_is_plain_csv(tmp_path: Path) -> None:
     ]
 
 
+FULL = [
+    SplitRecord(
+        FaceRecord(
+            "u/1.jpg", 28, None, "", "cc", person="anna", fold=3, apparent_age=27.0833,
+            age_range=(25, 32), own_split="test",
+        ),
+        "test",
+    ),
+    SplitRecord(FaceRecord("u/2.jpg", 0, 1, "white", "dd", fold=0, apparent_age=0.0), "train", 1),
+]  # fmt: skip
+
+
+def test_what_only_some_data_sets_say_stands_in_further_columns(tmp_path: Path) -> None:
+    path = tmp_path / "records.csv"
+    write_records(path, FULL)
+    assert read_records(path) == FULL
+    assert path.read_text().splitlines()[:2] == [
+        (
+            "name,age,age_group,gender,race,split,duplicate_group,sha256,"
+            "person,fold,apparent_age,age_low,age_high,own_split"
+        ),
+        "u/1.jpg,28,20-29,,,test,,cc,anna,3,27.0833,25,32,test",
+    ]
+
+
+def test_an_unknown_gender_is_no_label() -> None:
+    face = FULL[0].record
+    assert (face.has("age"), face.has("gender"), FULL[1].record.has("gender")) == (
+        True, False, True,
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="gender of «u/1.jpg» is not known"):
+        face.label("gender")
+
+
+@pytest.mark.parametrize(("old", "new"), [(",3,27", ",x,27"), ("25,32", "25,"), ("person", "who")])
+def test_further_columns_that_make_no_sense_are_refused(old: str, new: str, tmp_path: Path) -> None:
+    path = tmp_path / "records.csv"
+    write_records(path, FULL)
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(DatasetError, match="records.csv"):
+        read_records(path)
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -119,6 +119,28 @@ def test_a_file_that_is_too_large_is_not_read(
         large.read()
 
 
+@pytest.mark.parametrize("kind", MAKERS)
+def test_a_table_is_copied_without_holding_it(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Tables may be larger than any picture.
+    monkeypatch.setattr(sources, "MAX_MEMBER_BYTES", 2000)
+    for member in members(MAKERS[kind](tmp_path)):
+        member.copy_to(tmp_path / "copy")
+        assert (tmp_path / "copy").read_bytes() == FILES[member.path]
+
+
+def test_an_unsafe_table_is_not_copied(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        entry = tarfile.TarInfo("labels.csv")
+        entry.type, entry.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(entry)
+    for member in members(tmp_path / "x.tar"):
+        with pytest.raises(DatasetError, match="labels.csv is not read: not a regular file"):
+            member.copy_to(tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+
+
 def test_a_damaged_zip_member_leaves_the_others(tmp_path: Path) -> None:
     source = tmp_path / "x.zip"
     with zipfile.ZipFile(source, "w") as archive:

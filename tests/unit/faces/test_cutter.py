@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -135,6 +137,21 @@ def test_what_was_found_is_kept_exactly_and_at_once(tmp_path: Path) -> None:
     assert (other.get("aa"), other.get("bb")) == (faces, [])
     one.close()
     other.close()
+
+
+def test_a_killed_process_keeps_what_it_found(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from edgeage.faces import Detection\n"
+        "from edgeage.faces.memory import DetectionMemory\n"
+        "memory = DetectionMemory(Path(sys.argv[1]))\n"
+        "memory.put('aa', [Detection((20, 20, 60, 60), 0.9)])\n"
+        "os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "x.sqlite"], check=False)
+    assert done.returncode == -9
+    memory = DetectionMemory(tmp_path / "x.sqlite")
+    assert memory.get("aa") == [LARGE]
+    memory.close()
 
 
 def test_a_damaged_memory_is_one_clear_line(tmp_path: Path) -> None:

@@ -67,3 +67,12 @@ def test_a_copy_or_a_test_face_in_the_lmdb_is_refused(joint_data, joint_faces, r
     train, validation = joint_faces()
     with pytest.raises(DatasetError, match=r"00_a\.jpg.*--no-oversample"):
         read_faces(tmp_path, train.reader, train.transform, validation.transform, recipe)
+
+
+def test_a_face_without_a_gender_is_refused(joint_data, joint_faces, recipe, tmp_path):
+    items = read_records(joint_data / "records.csv")
+    unknown = dataclasses.replace(items[0].record, gender=None)
+    write_records(tmp_path / "records.csv", [SplitRecord(unknown, "train"), *items[1:]])
+    train, validation = joint_faces()
+    with pytest.raises(DatasetError, match="does not say the gender of «00_a.jpg»; train age"):
+        read_faces(tmp_path, train.reader, train.transform, validation.transform, recipe)
