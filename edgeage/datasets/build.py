@@ -12,8 +12,9 @@ from edgeage.datasets.choice import Choice, choose
 from edgeage.datasets.duplicates import duplicate_groups, find_pairs
 from edgeage.datasets.facelist import read_tests
 from edgeage.datasets.importers import open_importer
+from edgeage.datasets.journal import Journal
 from edgeage.datasets.lmdbs import lmdb_plans, write_lmdbs
-from edgeage.datasets.locks import output_lock
+from edgeage.datasets.locks import output_lock, take_rescued
 from edgeage.datasets.options import BuildOptions
 from edgeage.datasets.records import FaceRecord, SplitRecord, write_records
 from edgeage.datasets.report import make_report, read_report, write_report
@@ -80,7 +81,9 @@ def build_dataset(
     for gender where the data set does not say it), ``mean.binaryproto`` and
     ``age_gender_mean.npy`` (the mean of the age training LMDB, for both networks),
     ``records.csv`` and ``report.json``. It appears only when all of it is written. Pictures pass
-    through a working file beside it, so memory does not grow with their number.
+    through a working file beside it, so memory does not grow with their number. A build that was
+    killed is taken up again by the next one with this ``output``: what it decoded, and is the same
+    still, is not decoded again.
 
     Args:
         name: which data set, of :data:`edgeage.datasets.DATASETS`.
@@ -121,7 +124,8 @@ def build_dataset(
     notify = on_progress or (lambda _stage, _done, _total: None)
     try:
         with output_lock(output), atomic_dir(output, overwrite=overwrite) as folder:
-            return _build(importer, source, folder, options, cutter=cutter, notify=notify)
+            work = take_rescued(output, folder)
+            return _build(importer, source, work, options, cutter=cutter, notify=notify)
     except OSError as error:
         raise DatasetError(f"{output} cannot be built: {error}") from error
 
@@ -144,24 +148,28 @@ def _check_output(source: Path, output: Path, overwrite: bool) -> None:
 def _build(
     importer: Importer,
     source: Path,
-    folder: Path,
+    work: Path,
     options: BuildOptions,
     *,
     cutter: Cutter | None,
     notify: _OnProgress,
 ) -> dict[str, Any]:
-    work = folder / "work"
-    work.mkdir()
+    folder = work.parent
     choice = Choice(options)
     if options.limit is not None or options.balance:
         choice = choose(_counted(_find(importer, source, options, work), notify), options)
-    with PixelFile(work / "pixels.u8", (3, options.size, options.size)) as pixels:
+    told = f"{options.size} {cutter.identity if cutter else 'whole'}"
+    with (
+        PixelFile(work / "pixels.u8", (3, options.size, options.size)) as pixels,
+        Journal(work / "journal.sqlite", told) as journal,
+    ):
         scan = scan_source(
             _find(importer, source, options, work),
             choice,
             pixels,
             workers=options.workers,
             cutter=cutter,
+            journal=journal,
             on_progress=lambda done, total: notify("reading", done, total),
         )
         if not scan.records:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import threading
@@ -14,6 +15,7 @@ import numpy as np
 from edgeage.datasets.drops import Drops
 from edgeage.datasets.duplicates import FINGERPRINT_WORDS, fingerprint
 from edgeage.datasets.importers.found import Candidate, Drop, FaceHint
+from edgeage.datasets.journal import Journal, checksum
 from edgeage.datasets.parallel import ordered_map
 from edgeage.datasets.sources import UnreadableError
 from edgeage.errors import DatasetError, ImageError, NoFaceError, UsageError
@@ -41,14 +43,14 @@ class PixelFile:
     """Pictures of one size in a working file, by number; a context manager, safe for many threads.
 
     Args:
-        path: the file to make.
+        path: the file; made when it is missing.
         shape: of each picture: (3, height, width), uint8.
     """
 
     def __init__(self, path: Path, shape: tuple[int, int, int]) -> None:
         self.shape = shape
         self._bytes = int(np.prod(shape))
-        self._file = path.open("w+b", buffering=0)
+        self._file = path.open("r+b" if path.exists() else "w+b", buffering=0)
         self._lock = threading.Lock()
 
     def write(self, slot: int, pixels: np.ndarray) -> None:
@@ -59,10 +61,12 @@ class PixelFile:
                 raise OSError("no space left for the working file")
 
     def read(self, slot: int) -> np.ndarray:
-        """Return a stored picture."""
+        """Return a stored picture; raises OSError when it is not there."""
         with self._lock:
             self._file.seek(slot * self._bytes)
             data = self._file.read(self._bytes)
+        if len(data) != self._bytes:
+            raise OSError("the working file is incomplete")
         return np.frombuffer(data, dtype=np.uint8).reshape(self.shape)
 
     def __enter__(self) -> PixelFile:
@@ -82,6 +86,11 @@ class Cutter(Protocol):
 
     :class:`edgeage.faces.FaceCutter` is one. This room knows no detector.
     """
+
+    @property
+    def identity(self) -> str:
+        """Words that tell its answers apart from those of others."""
+        ...
 
     @property
     def margin(self) -> float:
@@ -145,8 +154,10 @@ class _Job:
 @dataclasses.dataclass(frozen=True)
 class _Face:
     record: FaceRecord
+    told: str
     pixels: np.ndarray
     fingerprint: np.ndarray
+    slot: int | None = None
 
 
 def scan_source(
@@ -156,6 +167,7 @@ def scan_source(
     *,
     workers: int,
     cutter: Cutter | None = None,
+    journal: Journal,
     on_progress: _Progress | None = None,
 ) -> Scan:
     """Go through a source once, decode the wanted faces and store their pixels.
@@ -169,6 +181,7 @@ def scan_source(
         pixels: gets their pictures; a record's ``slot`` is its place there.
         workers: number of decoding threads.
         cutter: cuts the face out of each picture; None takes pictures as they are.
+        journal: which of them are in ``pixels`` already; gets the others.
         on_progress: called with the number of faces read so far and None.
 
     Raises:
@@ -180,21 +193,28 @@ def scan_source(
     prints = bytearray()
 
     def decode(job: _Job) -> _Face | Drop:
-        return _decode(job, pixels.shape[1:], cutter)
+        data = job.data if isinstance(job.data, bytes) else job.data.tobytes()
+        sha256 = hashlib.sha256(data).hexdigest()
+        told = f"{sha256} {job.record.name} {job.hint}"
+        job = dataclasses.replace(job, record=dataclasses.replace(job.record, sha256=sha256))
+        return _known(job, told, journal, pixels) or _decode(job, told, pixels.shape[1:], cutter)
 
     for result in ordered_map(decode, scan.wanted(found), workers):
         if isinstance(result, Drop):
             scan.drops.add(result.reason, result.path)
             continue
-        slot = len(faces)
-        pixels.write(slot, result.pixels)
+        slot = result.slot
+        if slot is None:
+            slot, journal.slots = journal.slots, journal.slots + 1
+            pixels.write(slot, result.pixels)
+            journal.add(result.told, slot, result.fingerprint, result.pixels)
         faces.append(dataclasses.replace(result.record, slot=slot))
         prints += result.fingerprint.tobytes()
         if on_progress is not None:
             on_progress(len(faces), None)
     table = np.frombuffer(bytes(prints), dtype=np.uint64).reshape(-1, FINGERPRINT_WORDS)
-    faces.sort()
-    order = [face.slot for face in faces]
+    order = sorted(range(len(faces)), key=lambda row: faces[row])
+    faces = [faces[row] for row in order]
     return Scan(faces, table[order], scan.files, scan.unwanted, scan.drops)
 
 
@@ -229,9 +249,21 @@ class _Scanner:
         self._names.add(name)
 
 
-def _decode(job: _Job, size_hw: tuple[int, int], cutter: Cutter | None) -> _Face | Drop:
-    data = job.data if isinstance(job.data, bytes) else job.data.tobytes()
-    sha256 = hashlib.sha256(data).hexdigest()
+def _known(job: _Job, told: str, journal: Journal, pixels: PixelFile) -> _Face | None:
+    """Return a face that a build before this one has decoded, when its pixels are sound."""
+    found = journal.find(told)
+    if found is None:
+        return None
+    slot, words, wanted = found
+    with contextlib.suppress(OSError):
+        stored = pixels.read(slot)
+        if checksum(stored) == wanted:
+            return _Face(job.record, told, stored, words, slot)
+    return None
+
+
+def _decode(job: _Job, told: str, size_hw: tuple[int, int], cutter: Cutter | None) -> _Face | Drop:
+    sha256 = job.record.sha256
     try:
         picture = read_image(job.data)
         if cutter is None:
@@ -246,7 +278,7 @@ def _decode(job: _Job, size_hw: tuple[int, int], cutter: Cutter | None) -> _Face
     except ImageError:
         return Drop(job.path, "unreadable picture")
     pixels = to_chw(face)
-    return _Face(dataclasses.replace(job.record, sha256=sha256), pixels, fingerprint(pixels))
+    return _Face(job.record, told, pixels, fingerprint(pixels))
 
 
 def nothing_found(source: Path, races: Iterable[str], scan: Scan) -> DatasetError:

@@ -69,11 +69,17 @@ class FaceCutter:
         self._landmarks = InputSpec(
             **read_toml(data_dir("datasets") / "utkface.toml")["crop"]
         ).landmarks
+        self._identity = _file_name(detector)
         self._lock = threading.Lock()
         self._opened: Detector | None = None
         self._memory: DetectionMemory | None = None
         if remember and isinstance(detector, str | Path):
-            self._memory = DetectionMemory(cache_dir() / "faces" / _file_name(detector))
+            self._memory = DetectionMemory(cache_dir() / "faces" / self._identity)
+
+    @property
+    def identity(self) -> str:
+        """Words that tell the faces it cuts out from those of other detectors and margins."""
+        return f"{self._identity} {self.margin:g}"
 
     def cut(
         self,
@@ -157,8 +163,10 @@ class FaceCutter:
         self.close()
 
 
-def _file_name(detector: str | Path) -> str:
+def _file_name(detector: str | Path | Detector | None) -> str:
     """Return a file name that is of this detector and its network alone."""
+    if not isinstance(detector, str | Path):
+        return detector.name if detector else "hints"
     path = Path(detector)
     name = str(detector) if str(detector) in DETECTORS else path.stem
     if str(detector) not in DETECTORS and path.is_file():
