@@ -69,12 +69,7 @@ class LabelIndex:
                 label.hint and dataclasses.astuple(label.hint),
             ]
         )
-        try:
-            done = self._database.execute(
-                "INSERT OR IGNORE INTO labels VALUES (?, ?, 0)", (_key(label.path), told)
-            )
-        except sqlite3.OperationalError as error:
-            raise DatasetError(f"the labels cannot be stored: {error}") from None
+        done = self._run("INSERT OR IGNORE INTO labels VALUES (?, ?, 0)", _key(label.path), told)
         self.count += done.rowcount
         return done.rowcount == 1
 
@@ -88,19 +83,22 @@ class LabelIndex:
         parts = _key(path).split("/")
         for start in range(len(parts)):
             key = "/".join(parts[start:])
-            row = self._database.execute(
-                "SELECT path, told FROM labels WHERE path = ?", (key,)
-            ).fetchone()
+            row = self._run("SELECT path, told FROM labels WHERE path = ?", key).fetchone()
             if row:
-                self._database.execute("UPDATE labels SET seen = 1 WHERE path = ?", (key,))
+                self._run("UPDATE labels SET seen = 1 WHERE path = ?", key)
                 return _label(*row)
         return None
 
     def unseen(self) -> Iterator[Label]:
         """Yield the labels whose picture was not looked for, in the order of their paths."""
-        rows = self._database.execute("SELECT path, told FROM labels WHERE seen = 0 ORDER BY path")
-        for row in rows:
+        for row in self._run("SELECT path, told FROM labels WHERE seen = 0 ORDER BY path"):
             yield _label(*row)
+
+    def _run(self, command: str, *values: str) -> sqlite3.Cursor:
+        try:
+            return self._database.execute(command, values)
+        except sqlite3.Error as error:
+            raise DatasetError(f"the labels cannot be stored: {error}; is the disk full?") from None
 
     def close(self) -> None:
         """Give the file back."""

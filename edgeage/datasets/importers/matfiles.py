@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgeage.errors import DatasetError, require
+from edgeage.datasets.sources import MAX_TABLE_BYTES
+from edgeage.errors import DatasetError, EdgeageError, require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,8 +44,9 @@ class MatFile:
         """Return a variable that is an array, axes as MATLAB has them; of 7.3 not yet read."""
         if name not in self.variables:
             raise DatasetError(f"{self.name} has no variable «{name}»; is it this data set's?")
-        value = self.variables[name]
-        return _Reversed(value) if self._hdf5 is not None else value
+        if self._hdf5 is None:
+            return self.variables[name]
+        return _Reversed(_inside(self.variables, name))
 
     def fields(self, struct: str, names: Sequence[str]) -> dict[str, Any]:
         """Return fields of a 1 × 1 struct, each as a flat sequence.
@@ -56,11 +58,12 @@ class MatFile:
         Raises:
             DatasetError: when it is no such struct.
         """
-        value = self.variables.get(struct)
         if self._hdf5 is not None:
-            if not hasattr(value, "keys"):
+            group: Any = _inside(self.variables, struct) if struct in self.variables else None
+            if not hasattr(group, "keys"):
                 raise self._no_struct(struct)
-            return {name: self._column(value[name]) for name in names if name in value}
+            return {name: self._column(_inside(group, name)) for name in names if name in group}
+        value = self.variables.get(struct)
         if getattr(value, "dtype", None) is None or value.dtype.names is None or value.size != 1:
             raise self._no_struct(struct)
         return {
@@ -71,6 +74,7 @@ class MatFile:
         return DatasetError(f"{self.name}: «{name}» is not a 1 × 1 struct; is it this data set's?")
 
     def _column(self, data: Any) -> Any:
+        _check_size(data)
         if data.dtype.kind != "O":
             return np.asarray(data).ravel()
         return _Cells(self._hdf5, np.asarray(data).ravel())
@@ -99,7 +103,10 @@ class _Cells:
         return len(self._references)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        return np.asarray(self._file[self._references[index]])
+        data = self._file[self._references[index]]
+        _check_storage(data)
+        _check_size(data)
+        return np.asarray(data)
 
 
 class _Reversed:
@@ -119,6 +126,26 @@ class _Reversed:
     def ravel(self) -> np.ndarray:
         flat: np.ndarray = np.asarray(self._data).ravel()
         return flat
+
+
+def _inside(group: Any, name: str) -> Any:
+    """Return what a group of an HDF5 file holds, and never what another file does."""
+    kind = type(group.get(name, getlink=True)).__name__
+    if kind != "HardLink":
+        raise DatasetError(f"«{name}» is a link out of its place ({kind}), MATLAB writes none")
+    data = group[name]
+    _check_storage(data)
+    return data
+
+
+def _check_storage(data: Any) -> None:
+    if getattr(data, "external", None) or getattr(data, "is_virtual", False):
+        raise DatasetError(f"«{data.name}» keeps its values in another file, MATLAB never does")
+
+
+def _check_size(data: Any) -> None:
+    if data.nbytes > MAX_TABLE_BYTES:
+        raise DatasetError(f"«{data.name}» claims {data.nbytes:,} bytes, no table of labels has")
 
 
 @contextlib.contextmanager
@@ -150,7 +177,7 @@ def open_mat(path: Path, name: str) -> Iterator[MatFile]:
 def _named(name: str) -> Iterator[None]:
     try:
         yield
-    except DatasetError:
+    except EdgeageError:
         raise
     # Both readers raise whatever a damaged byte leads them to.
     except Exception as error:

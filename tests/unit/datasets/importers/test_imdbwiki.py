@@ -134,3 +134,37 @@ def test_a_missing_package_is_named(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'edgeage\[mat\]'"):
         importing("imdb-wiki", source)
+
+
+def test_a_file_that_points_at_others_is_refused(
+    importing: Any, made: SimpleNamespace, tmp_path: Path
+) -> None:
+    import h5py
+
+    (tmp_path / "secret").write_bytes(bytes(800))
+    source = tmp_path / "x"
+    source.mkdir()
+    kinds: dict[str, tuple[Any, str]] = {
+        "linked": (
+            lambda file: file.__setitem__("wiki", h5py.ExternalLink("other.h5", "/wiki")),
+            "is a link out of its place",
+        ),
+        "stored elsewhere": (
+            lambda file: file.create_group("wiki").create_dataset(
+                "dob", (9, 1), "f8", external=[(str(tmp_path / "secret"), 0, 72)]
+            ),
+            "keeps its values in another file",
+        ),
+        "a bomb": (
+            lambda file: file.create_group("wiki").create_dataset(
+                "dob", (1 << 40, 1), "f8", chunks=(1024, 1)
+            ),
+            "no table of labels has",
+        ),
+    }
+    for write, message in kinds.values():
+        (source / "wiki.mat").unlink(missing_ok=True)
+        with h5py.File(source / "wiki.mat", "w") as file:
+            write(file)
+        with pytest.raises(DatasetError, match=message):
+            importing("imdb-wiki", source)
