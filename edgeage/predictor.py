@@ -61,6 +61,8 @@ class Predictor:
             ``"never"`` takes every picture as one face, cut out already.
         margin: the margin to cut around a detected face, as a fraction of its size, instead of
             the one the networks were trained with.
+        min_face: longer side in pixels of the smallest face to look for; None for the detector's
+            own, of ``"mtcnn"`` 40 pixels, more in large pictures.
         mean: a mean to subtract instead of the networks' own: a float32 array of shape
             (3, height, width), BGR, or the path of a ``.npy`` or ``.binaryproto``.
         backend: what runs the networks instead of the device's own runtime, for example
@@ -103,12 +105,15 @@ class Predictor:
         streams: int | None = None,
         cache: bool = True,
         min_confidence: float = 0.0,
+        min_face: int | None = None,
     ) -> None:
         _check_range("a margin", margin, 10)
         _check_range("min_confidence", min_confidence, 1)
         options = RuntimeOptions(mode, threads, streams, cache)
         where = "CPU" if backend else detector_device(device)
-        self._finder = FaceFinder(detector, detect, device=where, options=options)
+        self._finder = FaceFinder(
+            detector, detect, device=where, options=options, min_face=min_face
+        )
         self._networks = load_networks(
             models,
             backend or open_backend(device, options),

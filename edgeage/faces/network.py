@@ -77,7 +77,6 @@ def byte_input(
     rgb: bool = False,
     mean: float = 0.0,
     scale: float = 1.0,
-    swap_axes: bool = False,
 ) -> Any:
     """Give a network an input of bytes: uint8 (n, height, width, 3), BGR, whatever it took before.
 
@@ -87,7 +86,6 @@ def byte_input(
         rgb: it wants red first.
         mean: subtracted from every byte.
         scale: the difference is divided by it.
-        swap_axes: it wants the picture's columns as rows.
 
     Returns:
         A model with the other input.
@@ -105,10 +103,7 @@ def byte_input(
         steps.mean(mean)
     if scale != 1:
         steps.scale(scale)
-    if swap_axes:
-        steps.convert_layout([0, 2, 1, 3])
-    else:
-        entry.model().set_layout(ov.Layout(layout))
+    entry.model().set_layout(ov.Layout(layout))
     return processor.build()
 
 

@@ -180,7 +180,7 @@ def make_canvas(halves: Halves, scales: Sequence[float]) -> Canvas:
         scales: of each size, the largest first.
     """
     sizes = [_scaled(halves.size_hw, scale) for scale in scales]
-    widest = sizes[0][1] + 1
+    widest = sizes[0][1] + sizes[0][1] % 2
     width = next((w for w in _WIDTHS if w >= widest), -(-widest // 256) * 256)
     levels, height = _on_shelves(sizes, width)
     step = max(32, width // 8)

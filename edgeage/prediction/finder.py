@@ -53,9 +53,12 @@ class FaceFinder:
         detect: ``"auto"``, ``"always"`` or ``"never"``.
         device: where the networks of a detector that is opened here run.
         options: how that device is to be used.
+        min_face: longer side in pixels of the smallest face such a detector looks for; None for
+            its own.
 
     Raises:
-        UsageError: for an unknown name, or where a detector is wanted and there is none.
+        UsageError: for an unknown name, a ``min_face`` below 1 or for a detector that is open
+            already, or where a detector is wanted and there is none.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class FaceFinder:
         *,
         device: str = "CPU",
         options: RuntimeOptions | None = None,
+        min_face: int | None = None,
     ) -> None:
         if detect not in DETECT:
             raise UsageError(
@@ -74,8 +78,10 @@ class FaceFinder:
         if detector is None and detect == "always":
             raise UsageError("detect «always» needs a detector, got None; name one, or «never»")
         _check_name(detector)
+        _check_min_face(min_face, detector)
         self.detect = "never" if detector is None else detect
         self._wanted, self._device, self._options = detector, device, options
+        self._min_face = min_face
         self._lock = threading.Lock()
         self._opened: Detector | None = None
         self._closed = False
@@ -143,7 +149,10 @@ class FaceFinder:
                 raise UsageError("this face finder has no detector, or is closed; make a new one")
             if self._opened is None:
                 self._opened = open_detector(
-                    self._wanted, device=self._device, options=self._options
+                    self._wanted,
+                    device=self._device,
+                    options=self._options,
+                    min_size=self._min_face,
                 )
             return self._opened
 
@@ -190,6 +199,17 @@ def _check_name(detector: object) -> None:
         raise UsageError(
             f"unknown detector «{name}»{did_you_mean(name, DETECTORS)}; expected one of "
             f"{', '.join(DETECTORS)}, or a network's file"
+        )
+
+
+def _check_min_face(min_face: int | None, detector: object) -> None:
+    if min_face is None:
+        return
+    if min_face < 1:
+        raise UsageError(f"expected min_face of at least 1 pixel, got {min_face}")
+    if not isinstance(detector, str | Path):
+        raise UsageError(
+            "min_face is for a detector that is opened by name or file; give your own what it needs"
         )
 
 

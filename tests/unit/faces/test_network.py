@@ -38,13 +38,6 @@ def test_bytes_come_to_the_network_as_it_wants_them(layout, rgb, axes, element):
     np.testing.assert_allclose(answer, axes((picture - 127.5) / 128), atol=2e-3)
 
 
-def test_axes_are_swapped_for_networks_that_want_columns_as_rows():
-    model = byte_input(identity([-1, -1, -1, 3]), "NHWC", swap_axes=True)
-    picture = np.arange(2 * 4 * 3, dtype=np.uint8).reshape(1, 2, 4, 3)
-    answer = Network(model, "identity", options=UNCACHED).infer([picture])[0][0]
-    assert np.array_equal(answer, picture.transpose(0, 2, 1, 3))
-
-
 @pytest.mark.parametrize(
     ("shape", "expected"),
     [
