@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, overload
 
 from edgeage.errors import UsageError
 from edgeage.faceresult import Timing
+from edgeage.faces.crop import check_margin
 from edgeage.networks import Models, load_networks
 from edgeage.prediction.finder import FaceFinder, detector_device
 from edgeage.prediction.pipeline import Pipeline
@@ -107,8 +108,10 @@ class Predictor:
         min_confidence: float = 0.0,
         min_face: int | None = None,
     ) -> None:
-        _check_range("a margin", margin, 10)
-        _check_range("min_confidence", min_confidence, 1)
+        if margin is not None:
+            check_margin(margin)
+        if not 0 <= min_confidence <= 1:
+            raise UsageError(f"expected min_confidence of 0 to 1, got {min_confidence}")
         options = RuntimeOptions(mode, threads, streams, cache)
         where = "CPU" if backend else detector_device(device)
         self._finder = FaceFinder(
@@ -325,8 +328,3 @@ class Predictor:
     def _require_open(self) -> None:
         if self._closed:
             raise UsageError(_CLOSED)
-
-
-def _check_range(what: str, number: float | None, highest: int) -> None:
-    if number is not None and not 0 <= number <= highest:
-        raise UsageError(f"expected {what} of 0 to {highest}, got {number}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from edgeage.faces.crop import LEAST_MARGIN, MOST_MARGIN
 from edgeage.prediction.finder import DETECT
 from edgeage.runtime.options import MODES
 
@@ -34,9 +35,16 @@ _OPTIONS = (
     ),
     click.option(
         "--margin",
-        type=click.FloatRange(0, 10),
-        help="The margin around a found face, as a fraction of it.  [default: as the models were "
-        "trained]",
+        type=click.FloatRange(LEAST_MARGIN, MOST_MARGIN, min_open=True),
+        help="The margin around a found face, as a fraction of it; below 0 cuts into it.  "
+        "[default: as the models were trained]",
+    ),
+    click.option(
+        "--min-face",
+        type=click.IntRange(1),
+        metavar="PIXELS",
+        help="The longer side of the smallest face to look for.  [default: the detector's own; "
+        "mtcnn's is 40, more in large pictures]",
     ),
     click.option(
         "--min-confidence",

@@ -21,7 +21,18 @@ if TYPE_CHECKING:
     from edgeage.faces.detection import Detection
     from edgeage.inputspec import InputSpec
 
-__all__ = ["FaceSquare", "cut_face", "face_square", "is_face_crop"]
+__all__ = [
+    "LEAST_MARGIN",
+    "MOST_MARGIN",
+    "FaceSquare",
+    "check_margin",
+    "cut_face",
+    "face_square",
+    "is_face_crop",
+]
+
+LEAST_MARGIN, MOST_MARGIN = -0.5, 10.0
+"""What a margin must be above, as nothing would be left of the face, and may be at most."""
 
 _FARTHEST = 1.5
 _SAME_CROP = 0.6
@@ -90,6 +101,18 @@ _BOXES = {
 _OTHER_BOX = _BoxFit(1.0, 0.0, 0.12)
 
 
+def check_margin(margin: float) -> None:
+    """Refuse a margin that leaves nothing of a face, or next to nothing but what is around it.
+
+    Raises:
+        UsageError: unless it is above :data:`LEAST_MARGIN` and at most :data:`MOST_MARGIN`.
+    """
+    if not LEAST_MARGIN < margin <= MOST_MARGIN:
+        raise UsageError(
+            f"expected a margin above {LEAST_MARGIN:g} and up to {MOST_MARGIN:g}, got {margin:g}"
+        )
+
+
 def face_square(
     detection: Detection, spec: InputSpec, margin: float | None = None, align: bool = True
 ) -> FaceSquare:
@@ -111,11 +134,10 @@ def face_square(
         The square, in pixels of the picture; it may reach beyond its edges.
 
     Raises:
-        UsageError: when ``margin`` leaves nothing of the face.
+        UsageError: when :func:`check_margin` refuses ``margin``.
     """
     margin = spec.margin if margin is None else margin
-    if not margin > -0.5:
-        raise UsageError(f"expected a margin above -0.5, which leaves nothing, got {margin}")
+    check_margin(margin)
     center, arrow = _from_box(detection)
     if detection.landmarks and spec.landmarks:
         fitted_center, fitted = _from_landmarks(detection, spec.landmarks)
@@ -150,7 +172,7 @@ def cut_face(
         uint8 array of shape (*spec.resize_hw, 3), BGR.
 
     Raises:
-        UsageError: when ``margin`` leaves nothing of the face.
+        UsageError: when :func:`check_margin` refuses ``margin``.
     """
     return cut_square(picture_bgr, face_square(detection, spec, margin, align), spec.resize_hw)
 

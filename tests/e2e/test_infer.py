@@ -165,7 +165,8 @@ class TestFaces:
         [
             (["--detect", "sometimes"], "auto"),
             (["--detector", "mtcn"], "did you mean «mtcnn»"),
-            (["--margin", "-1"], "margin"),
+            (["--margin", "-0.5"], "margin"),
+            (["--min-face", "0"], "min-face"),
             (["--min-confidence", "2"], "min-confidence"),
             (["--mode", "quick"], "latency"),
             (["--threads", "0"], "threads"),

@@ -317,7 +317,10 @@ class TestDetector:
     @pytest.mark.parametrize(
         ("options", "reason"),
         [
-            ({"margin": -1}, "expected a margin of 0 to 10, got -1"),
+            ({"margin": -0.5}, "expected a margin above -0.5 and up to 10, got -0.5"),
+            ({"margin": 11}, "expected a margin above -0.5 and up to 10, got 11"),
+            ({"min_face": 0}, "expected min_face of at least 1 pixel, got 0"),
+            ({"min_face": 30, "detector": FakeDetector([FACE])}, "min_face is for a detector"),
             ({"min_confidence": 1.5}, "expected min_confidence of 0 to 1, got 1.5"),
             ({"detect": "allways"}, "unknown detect «allways»; did you mean «always»"),
             ({"detector": None, "detect": "always"}, "detect «always» needs a detector"),

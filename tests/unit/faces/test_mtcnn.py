@@ -6,10 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeage.errors import UsageError
+from edgeage import Predictor
+from edgeage.errors import NoFaceError, UsageError
 from edgeage.faces import open_detector
 from edgeage.faces.mtcnn import smallest_face
 from edgeage.runtime.options import RuntimeOptions
+from edgeage.testing import FakeBackend
 
 EYES_NOSE_MOUTH = [(204, 101), (246, 103), (224, 129), (201, 140), (245, 142)]
 
@@ -95,6 +97,15 @@ def test_limits_leave_faces_out(astronaut, crowd):
     assert len(large.detect([crowd])[0]) == 1
     sure = open_detector("mtcnn", options=options, min_score=1.0)
     assert sure.detect([astronaut]) == [[]]
+
+
+def test_a_predictor_hands_the_smallest_face_on(astronaut):
+    """The face is 113 pixels high."""
+    given = {"backend": FakeBackend(), "detect": "always", "cache": False}
+    with Predictor(min_face=100, **given) as predictor:
+        assert len(predictor.predict(astronaut)) == 1
+    with Predictor(min_face=130, **given) as predictor, pytest.raises(NoFaceError):
+        predictor.predict(astronaut)
 
 
 def test_many_threads_find_the_same(mtcnn, astronaut):
