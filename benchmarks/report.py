@@ -1,5 +1,7 @@
 """Write the tables in README.md and the model cards from the figures in benchmarks/results/.
 
+Those of accuracy come from caffe_models/scores.json, which «make models» writes.
+
 Run: python benchmarks/report.py [--check]. Each table stands between ``<!-- results: begin -->``
 and ``<!-- results: end -->``; ``--check`` changes nothing and fails when one is out of date.
 """
@@ -12,8 +14,22 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from edgeage.compiler.sources import RELEASED
+from edgeage.evaluation.figures import CATALOGUE
+from edgeage.scoring.cards import model_manifest, results_of
+from edgeage.scoring.tables import heading, with_interval
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
+README_FIGURES = (
+    "age_mae",
+    "age_group",
+    "age_one_off",
+    "age_balanced",
+    "interval_coverage",
+    "gender",
+    "gender_adult",
+)
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
 
@@ -27,31 +43,96 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.1%}"
 
 
+def scores() -> dict[str, Any]:
+    """Return what «make models» scored the released models."""
+    document: dict[str, Any] = json.loads(
+        (ROOT / "caffe_models" / "scores.json").read_text(encoding="utf-8")
+    )
+    return document
+
+
 def accuracy_table() -> str:
-    """Both released networks on the held-back faces."""
+    """Every released model on every set of faces, with intervals."""
+    document = scores()
+    rounds = list(dict.fromkeys(heading(result) for result in document["results"]))
+    columns = ["| | " + " | ".join(rounds) + " |", "|---|" + "---:|" * len(rounds)]
+    lines = []
+    for model in document["models"]:
+        own = {heading(r): r for r in document["results"] if r["model"] == model["name"]}
+        faces = [f"{own[name]['faces']:,}" if name in own else "–" for name in rounds]
+        lines += [*columns, f"| {model['name']}: faces | {' | '.join(faces)} |"]
+        for name in README_FIGURES:
+            found = [own[place]["figures"].get(name) for place in rounds if place in own]
+            if any(found):
+                cells = " | ".join(figure_cell(name, figure) for figure in found)
+                lines.append(f"| {CATALOGUE[name].title}{unit(name)} | {cells} |")
+        lines.append("")
+    resamples = document["options"]["resamples"]
+    return "\n".join([*lines, f"In brackets: 95 % intervals by {resamples:,} resamples."])
+
+
+def figure_cell(name: str, figure: dict[str, Any] | None) -> str:
+    """Write a figure with its interval."""
+    return "–" if figure is None else with_interval(name, figure["value"], figure)
+
+
+def unit(name: str) -> str:
+    """Say what a figure is in, unless it is a share."""
+    return ", years" if CATALOGUE[name].unit == "years" else ""
+
+
+def card_tables(name: str) -> str:
+    """One network's figures: overall, by groups, by class, and where it is worse."""
+    document = scores()
+    manifest = model_manifest(name)
+    results = list(results_of(manifest, document))
+    figures = [n for n in CATALOGUE if any(n in result["figures"] for result in results)]
+    head = " | ".join(f"{heading(result)} ({result['faces']:,} faces)" for result in results)
+    lines = [f"| | {head} |", "|---|" + "---:|" * len(results)]
+    for figure in figures:
+        cells = " | ".join(figure_cell(figure, r["figures"].get(figure)) for r in results)
+        lines.append(f"| {CATALOGUE[figure].title}{unit(figure)} | {cells} |")
+    lines += ["", "In brackets: 95 % intervals, near-duplicates kept together.", ""]
+    task = manifest.tasks[0]
+    tight = [result for result in results if result["crop"] == "tight"]
+    for result in tight:
+        lines += [*class_table(result, task), ""]
+    lines += worse(tight, task)
+    return "\n".join(lines).rstrip()
+
+
+def class_table(result: dict[str, Any], task: str) -> list[str]:
+    """Return a table of recall and precision, a row a class."""
+    score = result["age_groups" if task == "age" else "genders"]
     lines = [
-        "| | faces | accuracy | one-off accuracy | class-balanced recall |",
-        "|---|---:|---:|---:|---:|",
+        f"| {heading(result)} | faces | recall | precision |",
+        "|---|---:|---:|---:|",
     ]
-    for name, title in (("agenet", "AgeNet, nine groups"), ("gendernet", "GenderNet")):
-        score = load(name)
-        shares = (score[key] for key in ("accuracy", "one_off_accuracy", "balanced_recall"))
-        lines.append(f"| {title} | {score['images']} | {' | '.join(map(percent, shares))} |")
-    return "\n".join(lines)
-
-
-def group_table(name: str) -> str:
-    """One network's figures, overall and per class."""
-    score = load(name)
-    summary = f"Accuracy {percent(score['accuracy'])} ({score['correct']} of {score['images']})"
-    if score["one_off_accuracy"] is not None:
-        summary += f", one-off accuracy {percent(score['one_off_accuracy'])}"
-    summary += f", class-balanced recall {percent(score['balanced_recall'])}."
-    lines = [summary, "", "| class | faces | recall | precision |", "|---|---:|---:|---:|"]
     for group in score["groups"]:
         recall, precision = percent(group["recall"]), percent(group["precision"])
         lines.append(f"| {group['label']} | {group['images']} | {recall} | {precision} |")
-    return "\n".join(lines)
+    return lines
+
+
+def worse(results: list[dict[str, Any]], task: str) -> list[str]:
+    """Say of which groups a network is right less often, beyond what chance explains."""
+    figure = {"age": "age_group", "gender": "gender"}[task]
+    lines = ["Right less often than over all, by more than both intervals:", ""]
+    found = []
+    for result in results:
+        whole = result["figures"][figure]
+        for kind, groups in result["by"].items():
+            for label, group in groups.items():
+                own = group.get(figure)
+                if own and own["high"] < whole["low"]:
+                    told = f"{kind.replace('_', ' ')} {label} {figure_cell(figure, own)}"
+                    found.append(f"- {heading(result)}: {told}, over all {percent_of(whole)}")
+    return lines + (found or ["- no group"])
+
+
+def percent_of(figure: dict[str, Any]) -> str:
+    """Write a figure's value as a share."""
+    return percent(figure["value"]).replace("%", " %")
 
 
 def speed_table() -> str:
@@ -155,8 +236,7 @@ def tables() -> dict[Path, str]:
     cards = ROOT / "caffe_models"
     return {
         ROOT / "README.md": "\n\n".join((accuracy_table(), speed_table(), movidius_table())),
-        cards / "agenet.md": group_table("agenet"),
-        cards / "gendernet.md": group_table("gendernet"),
+        **{cards / f"{name}.md": card_tables(name) for name in RELEASED},
     }
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from edgeage.datasets.records import FaceRecord, SplitRecord
 
-__all__ = ["LabelledFaces", "Truth", "open_faces"]
+__all__ = ["LabelledFaces", "Readers", "Truth", "open_faces"]
 
 _LMDBS = ("age_test_lmdb", "age_train_lmdb")
 
@@ -149,6 +149,30 @@ class LabelledFaces:
         return np.ascontiguousarray(pixels.transpose(1, 2, 0))
 
 
+class Readers(contextlib.ExitStack):
+    """Opens each LMDB once, as LMDB asks of a process; a context manager that closes them all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._open: dict[Path, tuple[DatumReader, dict[str, list[int]]]] = {}
+
+    def open(self, path: Path) -> tuple[DatumReader, dict[str, list[int]]]:
+        """Return an LMDB with the numbers of the pictures of each name.
+
+        Raises:
+            DatasetError: when it is missing or damaged.
+        """
+        path = path.resolve()
+        if path not in self._open:
+            reader = self.enter_context(DatumReader(path))
+            numbers: dict[str, list[int]] = {}
+            for number in range(len(reader)):
+                name = reader.key(number).decode("utf-8", "surrogateescape").partition("_")[2]
+                numbers.setdefault(name, []).append(number)
+            self._open[path] = reader, numbers
+        return self._open[path]
+
+
 @contextlib.contextmanager
 def open_faces(
     data: str | Path,
@@ -156,6 +180,7 @@ def open_faces(
     split: str = "test",
     faces: str | Path | None = None,
     limit: int | None = None,
+    readers: Readers | None = None,
 ) -> Iterator[LabelledFaces]:
     """Open some faces of a data set.
 
@@ -164,6 +189,7 @@ def open_faces(
         split: which side of the data set, ``"test"`` for example.
         faces: a list of faces instead, of whatever side: a path, or a list's name.
         limit: take at most so many, evenly spread over the records.
+        readers: opens the LMDBs, where several sets of faces are open at once.
 
     Raises:
         DatasetError: when the data set is not finished, has no such side, or lacks a listed face
@@ -179,7 +205,8 @@ def open_faces(
         scored = [scored[place * len(scored) // limit] for place in range(limit)]
     part = f"{split} split" if faces is None else Path(faces).stem
     with contextlib.ExitStack() as stack:
-        places = _places(folder, [item.record.name for item in scored], stack)
+        readers = readers or stack.enter_context(Readers())
+        places = _places(folder, [item.record.name for item in scored], readers)
         yield LabelledFaces(folder, report, scored, places, part=part, ignored=ignored)
 
 
@@ -208,28 +235,22 @@ def _listed(folder: Path, items: Sequence[SplitRecord], faces: str | Path) -> li
     return found
 
 
-def _places(
-    folder: Path, names: Sequence[str], stack: contextlib.ExitStack
-) -> list[tuple[DatumReader, int]]:
-    """Find every face's picture; of oversampled LMDBs the unchanged one cannot be told."""
-    found: dict[str, tuple[DatumReader, int]] = {}
-    wanted, again = set(names), set()
+def _places(folder: Path, names: Sequence[str], readers: Readers) -> list[tuple[DatumReader, int]]:
+    """Find every face's picture; the changed copies of an oversampled one have other names."""
+    found: dict[str, list[tuple[DatumReader, int]]] = {name: [] for name in names}
     for lmdb in _LMDBS:
-        if wanted <= found.keys() or not (folder / lmdb / "data.mdb").is_file():
+        if all(found.values()) or not (folder / lmdb / "data.mdb").is_file():
             continue
-        reader = stack.enter_context(DatumReader(folder / lmdb))
-        for number in range(len(reader)):
-            name = reader.key(number).decode("utf-8", "surrogateescape").partition("_")[2]
-            if name in wanted:
-                again |= {name} & found.keys()
-                found[name] = reader, number
-    missing = [name for name in names if name not in found]
-    if missing or again:
-        name, what = (missing[0], "no") if missing else (min(again), "more than one")
-        raise DatasetError(
-            f"{folder} stores {what} picture of «{name}»; build the data set with --no-oversample"
-        )
-    return [found[name] for name in names]
+        reader, numbers = readers.open(folder / lmdb)
+        for name, places in found.items():
+            places += [(reader, number) for number in numbers.get(name, ())]
+    for name, places in found.items():
+        if len(places) != 1:
+            raise DatasetError(
+                f"{folder} stores {len(places)} pictures of «{name}», expected one; build the data "
+                "set again"
+            )
+    return [found[name][0] for name in names]
 
 
 def _told(record: FaceRecord, name: str) -> Any:

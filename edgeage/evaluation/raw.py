@@ -148,7 +148,7 @@ def _keep(path: Path, answers: RawAnswers) -> None:
 def _kept(path: Path, count: int) -> RawAnswers | None:
     """Return kept answers, unless they are missing or damaged."""
     with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             found = {task: stored[task] for task in stored.files}
         if found and all(len(values) == count for values in found.values()):
             return found

@@ -263,7 +263,8 @@ def _confusion(document: dict[str, Any]) -> Any:
         axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
         axes.set_yticks(range(len(labels)), labels)
         axes.set(xlabel="predicted", ylabel="true", title=f"{result['model']}\n{heading(result)}")
-        for (row, column), count in np.ndenumerate(counts):
+        for row, column in np.argwhere(counts):
+            count = counts[row, column]
             colour = "white" if shares[row, column] > 0.5 else "black"
             axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=7)
     return figure

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from edgeage.errors import DatasetError, UsageError, did_you_mean
 from edgeage.evaluation.bootstrap import Resampler
 from edgeage.evaluation.crops import CROPS
-from edgeage.evaluation.faces import open_faces
+from edgeage.evaluation.faces import Readers, open_faces
 from edgeage.evaluation.raw import kept_answers
 from edgeage.scoring.candidates import FOLD, Finder, time_candidates
 from edgeage.scoring.compare import compare
@@ -114,10 +114,12 @@ def evaluate(
         raise UsageError("expected at least one model and one data set")
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="edgeage-evaluate-"))
+        readers = stack.enter_context(Readers())
+        opened = functools.partial(
+            open_faces, split=options.split, limit=options.limit, readers=readers
+        )
         sets = [
-            stack.enter_context(
-                open_faces(place, split=options.split, faces=faces, limit=options.limit)
-            )
+            stack.enter_context(opened(place, faces=faces))
             for place in data
             for faces in options.lists or (None,)
         ]
