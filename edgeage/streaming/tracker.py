@@ -199,8 +199,10 @@ def _matched(
     found = _enlarged(np.array([_box(face) for face in faces]), buffer)
     shared = overlap(ways, found, of_smaller=False)
     alike = likeness([track.look for track in tracks], looks)
-    shared[(shared < least) | (alike < _STRANGE)] = 0
-    shared *= alike**2
+    # Light that goes on changes all colours at once, where nobody was out of sight.
+    hidden = np.array([track.missed > 0 for track in tracks])[:, None]
+    shared[(shared < least) | (hidden & (alike < _STRANGE))] = 0
+    shared *= 0.2 + 0.8 * alike**2
     return [(row, column) for row, column in assign(-shared) if shared[row, column] > 0]
 
 

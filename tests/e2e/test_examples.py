@@ -165,3 +165,16 @@ def test_predict_one_with_the_released_networks(examples: Path) -> None:
     # The portrait is of a grown woman; the networks must see as much.
     assert done.stdout.startswith("Female (")
     assert 18 <= int(done.stdout.split("), ")[1].split()[0]) <= 50
+
+
+def test_follow_faces(
+    examples: Path, fake_predictor: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(6):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((80, 80, 3), 90, np.uint8))
+    assert run(examples / "follow_faces.py", tmp_path) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "frame 0: face 1 at (10, 20)"
+    assert lines[1].startswith("face 1: Female, 32 years, (24.0, ")
+    assert lines[2].startswith("6 frames, ")
+    assert run(examples / "follow_faces.py", tmp_path / "none") == 1

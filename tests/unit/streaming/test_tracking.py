@@ -178,3 +178,20 @@ def test_colours_decide_where_two_cross():
     for n in range(4):
         step(tracker, n, [face(100), face(130)])
     assert step(tracker, 4, [face(114), face(116)], [1, 0]) == {1: 116, 2: 114}
+
+
+def test_light_that_goes_on_makes_nobody_new():
+    tracker = Tracker()
+    for n in range(3):
+        step(tracker, n, [face(10)], [0])
+    assert step(tracker, 3, [face(12)], [1]) == {1: 12}
+
+
+def test_another_in_the_place_of_one_who_is_hidden_is_new():
+    tracker = Tracker()
+    for n in range(3):
+        step(tracker, n, [face(10)], [0])
+    step(tracker, 3, [], [])
+    for n in (4, 5):
+        shown = step(tracker, n, [face(10)], [1])
+    assert shown == {2: 10}
