@@ -23,6 +23,7 @@ ROOMS = (
     "edgeage.faces",
     "edgeage.runtime",
     "edgeage.runtime.options",
+    "edgeage.streaming",
     "edgeage.testing",
     "edgeage.caffe",
     "edgeage.datasets",

@@ -87,7 +87,7 @@ class FaceStream:
     Attributes:
         name: what the source is called.
         options: how the faces are followed.
-        on_lost: called with the :class:`~edgeage.streaming.Lost` each time a live source is lost,
+        on_lost: called with the :class:`edgeage.streaming.Lost` each time a live source is lost,
             in the thread that asks for frames; None for nothing.
 
     Raises:

@@ -23,6 +23,21 @@ class TrackedFace(Face):
     the landmarks are those of the frame.
 
     Attributes:
+        box: left, top, right and bottom edge in whole pixels of the frame, clipped to it; right
+            and bottom excluded.
+        age: years.
+        age_group: the most probable age group.
+        age_group_probability: its probability, 0 to 1.
+        age_probabilities: the probability of every age group, in the order of the network's
+            labels.
+        gender: ``"Male"``, ``"Female"`` or ``"unknown"``, as of :class:`edgeage.Face`.
+        gender_probability: the more probable gender's probability, 0.5 to 1.
+        device: where the networks last ran for this face.
+        latency_ms: milliseconds from reading the frame to its coming out.
+        score: how sure the detector was of the face when it last found it, 0 to 1.
+        landmarks: x and y in pixels of five points, as of :class:`edgeage.Face`; empty where the
+            box is predicted.
+        detected: False where the whole frame was taken as the face.
         track: number of its track, from 1 on; the same as long as it is followed.
         age_interval: the ages between which 80 % of the probability lies, in years; None where
             the network tells no probabilities of the nine groups.

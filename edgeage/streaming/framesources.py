@@ -46,7 +46,11 @@ class FrameReader(Protocol):
         ...
 
     def skip(self) -> bool:
-        """Pass one frame over; return False at the end."""
+        """Pass one frame over.
+
+        Returns:
+            False at the end.
+        """
         ...
 
     def close(self) -> None:
@@ -66,6 +70,9 @@ class FrameSource(Protocol):
     def open_frames(self) -> FrameReader:
         """Open it.
 
+        Returns:
+            What reads its frames.
+
         Raises:
             VideoError: when that fails.
         """
@@ -79,6 +86,9 @@ def open_source(word: str | int | os.PathLike[str] | FrameSource) -> FrameSource
         word: a camera's number (also as text), ``/dev/videoN``, a video file, a folder of
             pictures, an ``rtsp://``, ``rtsps://``, ``http://`` or ``https://`` address, or a
             source, which is returned.
+
+    Returns:
+        The source; it is not open yet.
 
     Raises:
         UsageError: for one picture, or an address of another kind.
@@ -125,7 +135,11 @@ class ArraySource:
         self.name, self._frames, self._fps, self._live = name, frames, fps, live
 
     def open_frames(self) -> FrameReader:
-        """Begin with the frames; of an iterator, go on with them."""
+        """Begin with the frames; of an iterator, go on with them.
+
+        Returns:
+            What reads them.
+        """
         return _IteratorReader(iter(self._frames), self._fps, live=self._live)
 
 

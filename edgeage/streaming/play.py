@@ -74,7 +74,11 @@ class Play:
         self._stream.end()
 
     def run(self) -> dict[str, Any]:
-        """Play, and return the ``end`` event."""
+        """Play it.
+
+        Returns:
+            The ``end`` event, which the sinks have got too.
+        """
         began = False
         try:
             for frame in self._stream:

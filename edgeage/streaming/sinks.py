@@ -37,7 +37,11 @@ _MOST_REPEATS = 250
 
 
 class Sink(Protocol):
-    """Takes a stream's frames and events, in order, in one thread."""
+    """Takes a stream's frames and events, in order, in one thread.
+
+    Attributes:
+        wants_picture: whether a frame's picture is to be drawn for it.
+    """
 
     wants_picture: bool
 
@@ -47,7 +51,12 @@ class Sink(Protocol):
         ...
 
     def take(self, event: Event, picture_bgr: np.ndarray | None) -> None:
-        """Take an event; with a frame's its picture, as it is to be shown, where that is wanted."""
+        """Take an event; with a frame's its picture, as it is to be shown, where that is wanted.
+
+        Args:
+            event: a JSON-ready event, as ``events.schema.json`` describes it.
+            picture_bgr: uint8 array of shape (height, width, 3), BGR, of a frame; else None.
+        """
         ...
 
 
@@ -70,6 +79,10 @@ class JsonLines:
 
     Args:
         stream: text goes there.
+
+    Attributes:
+        wants_picture: False.
+        is_done: False.
     """
 
     wants_picture = False
@@ -79,13 +92,26 @@ class JsonLines:
         self._stream = stream
 
     def take(self, event: Event, picture_bgr: np.ndarray | None) -> None:  # noqa: ARG002
-        """Write an event."""
+        """Write an event.
+
+        Args:
+            event: a JSON-ready event, as ``events.schema.json`` describes it.
+            picture_bgr: uint8 array of shape (height, width, 3), BGR, of a frame; else None.
+        """
         self._stream.write(json.dumps(event, ensure_ascii=False, allow_nan=False) + "\n")
         self._stream.flush()
 
 
 class PublisherSink:
-    """Hands everything to a publisher."""
+    """Hands everything to a publisher.
+
+    Args:
+        publisher: who gets it.
+
+    Attributes:
+        wants_picture: True.
+        is_done: False.
+    """
 
     wants_picture = True
     is_done = False
@@ -94,7 +120,12 @@ class PublisherSink:
         self._publisher = publisher
 
     def take(self, event: Event, picture_bgr: np.ndarray | None) -> None:
-        """Publish an event."""
+        """Publish an event.
+
+        Args:
+            event: a JSON-ready event, as ``events.schema.json`` describes it.
+            picture_bgr: uint8 array of shape (height, width, 3), BGR, of a frame; else None.
+        """
         self._publisher.publish(picture_bgr, event)
 
 
@@ -170,6 +201,9 @@ def video_file(path: Path, *, fps: float | None = None, overwrite: bool = False)
         fps: frames a second; None for the source's own.
         overwrite: whether a file that is there may be replaced.
 
+    Yields:
+        A sink that writes the pictures.
+
     Raises:
         UsageError: for another suffix, or when the file is there without ``overwrite``.
         VideoError: when it cannot be written, or no frame came.
@@ -214,6 +248,12 @@ class _Window:
 @contextlib.contextmanager
 def window(title: str) -> Iterator[Sink]:
     """Open a window; use it in the main thread.
+
+    Args:
+        title: stands above it.
+
+    Yields:
+        A sink that shows the pictures; it is done when q or Esc is pressed or it is closed.
 
     Raises:
         UsageError: when there is no screen.
