@@ -131,8 +131,9 @@ def browser() -> Iterator[Any]:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         pytest.skip("Chromium is not installed")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=15_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield browser
@@ -143,19 +144,24 @@ def browser() -> Iterator[Any]:
 def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
     """``open_page(url, …)`` opens a page in a context of its own; what fails in it fails the test.
 
-    Args of the context go on; ``expected`` are patterns of console errors that are no fault.
+    Args of the context go on; ``expected`` are patterns of console errors that are no fault,
+    ``clock`` lets the test put the page's clock forward.
     """
     problems: list[str] = []
     wanted: list[str] = []
     with contextlib.ExitStack() as stack:
 
-        def start(url: str, *, expected: Iterable[str] = (), **options: Any) -> Any:
+        def start(
+            url: str, *, expected: Iterable[str] = (), clock: bool = False, **options: Any
+        ) -> Any:
             context = stack.enter_context(contextlib.closing(browser.new_context(**options)))
             context.set_default_timeout(15_000)
             page = context.new_page()
             page.on("pageerror", lambda error: problems.append(str(error)))
             page.on("console", lambda told: told.type == "error" and problems.append(told.text))
             wanted.extend(expected)
+            if clock:
+                page.clock.install()
             page.goto(url)
             return page
 
