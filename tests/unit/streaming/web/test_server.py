@@ -114,7 +114,7 @@ def test_a_viewer_that_takes_nothing_is_cut(serve):
             number += 1
             served.hub.publish(noise, {"type": "frame", "frame": number})
             time.sleep(0.02)
-    assert not served.hub.watched
+        assert not served.hub.watched
 
 
 @pytest.mark.parametrize(
@@ -219,9 +219,7 @@ def test_closing_twice_is_harmless(serve):
 
 def test_answers_are_not_held_back(plain):
     """Without TCP_NODELAY the second part of an answer waits some 40 ms for an acknowledgement."""
-    took = []
-    for _ in range(30):
-        began = time.perf_counter()
-        plain.client.get("/v1/health")
-        took.append(time.perf_counter() - began)
-    assert min(took) < 0.03
+    plain.client.get("/v1/health")
+    (protocol, *_) = plain.server._server.server_state.connections
+    sock = protocol.transport.get_extra_info("socket")
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
