@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgeage.errors import ModelError, did_you_mean
 from edgeage.manifest import Manifest
-from edgeage.paths import data_dir
+from edgeage.paths import data_dir, models_dir
 
 __all__ = ["NETWORK_SUFFIXES", "read_models", "ready_manifest", "ready_models"]
 
@@ -25,7 +25,9 @@ def read_models(models: str | Path) -> list[Manifest]:
             - a ``model.json`` or its folder;
             - the ``.xml`` or ``.onnx`` of a network with a manifest beside it, or one that
               edgeage has a ready manifest for by its name (:func:`ready_models`);
-            - a folder with one such file.
+            - a folder with one such file;
+            - the name of a model that «edgeage models import» made
+              (:func:`edgeage.paths.models_dir`).
 
     Raises:
         ModelError: when there is none; for a network without a manifest, the one to write.
@@ -37,13 +39,16 @@ def read_models(models: str | Path) -> list[Manifest]:
         return [Manifest.read(path)]
     if path.is_file():
         return [_of_network(path)]
+    if (named := models_dir() / path / "model.json").is_file():
+        return [Manifest.read(named)]
     ready = ready_models()
     if str(models) in ready:
         raise ModelError(
             f"the manifest of {models} comes with edgeage, its weights do not; give the path of "
             f"{models}.xml, with its .bin beside it"
         )
-    hint = did_you_mean(str(models), ready)
+    imported = [found.parent.name for found in sorted(models_dir().glob("*/model.json"))]
+    hint = did_you_mean(str(models), [*ready, *imported])
     raise ModelError(
         f"{path} is not there; expected a folder made by «edgeage compile», a model.json, or an "
         f".xml or .onnx{hint}"

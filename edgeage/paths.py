@@ -16,7 +16,7 @@ from edgeage.errors import EdgeageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["atomic_dir", "atomic_file", "cache_dir", "data_dir", "sha256_file"]
+__all__ = ["atomic_dir", "atomic_file", "cache_dir", "data_dir", "models_dir", "sha256_file"]
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -55,6 +55,15 @@ def cache_dir() -> Path:
     variable = "LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME"
     root = os.environ.get(variable)
     return (Path(root) if root else Path.home() / ".cache") / "edgeage"
+
+
+def models_dir() -> Path:
+    """Return the folder of the models that go by name, without creating it.
+
+    ``$EDGEAGE_MODELS`` if set, else ``models`` in :func:`cache_dir`.
+    """
+    explicit = os.environ.get("EDGEAGE_MODELS")
+    return Path(explicit) if explicit else cache_dir() / "models"
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ _COMMANDS = {
     "evaluate": ("evaluate", "Score models on data sets, with intervals."),
     "infer": ("infer", "Predict age and gender of pictures."),
     "inspect": ("inspect", "Say what a file is: weights, IR, blob, mean, data set."),
-    "models": ("models", "List, describe and calibrate models."),
+    "models": ("models", "List, describe, import and calibrate models."),
     "serve": ("serve", "Serve a web page and an HTTP interface."),
     "stream": ("stream", "Follow the faces of a camera or a video."),
     "test": ("test", "Score a network on the test set."),

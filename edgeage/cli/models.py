@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from edgeage.cli.modelimport import command as import_command
 from edgeage.cli.progress import ProgressBar
 
 __all__ = ["command"]
@@ -17,7 +18,10 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON doc
 
 @click.group()
 def command() -> None:
-    """List, describe and calibrate models."""
+    """List, describe, import and calibrate models."""
+
+
+command.add_command(import_command)
 
 
 @command.command("list")
