@@ -73,3 +73,15 @@ def test_precision(measure, sided_model, sided_data):
     assert all(row["correct"] == row["faces"] for row in document["rows"])
     assert rows["FP32", "all"]["max_difference"] == 0 < rows["INT8", "all"]["max_difference"]
     assert len(done.stdout.splitlines()) == 10
+
+
+def test_streaming(measure):
+    document, done = measure(
+        "streaming", "--faces", "1", "--frames", "8", "--rounds", "1", "--detector", "haar"
+    )
+    rows = {row["way"]: row for row in document["rows"]}
+    assert next(iter(rows)) == "each frame alone"
+    assert rows["each frame alone"]["speedup"] == 1
+    assert all(row["found"] > 0.5 for row in rows.values())
+    assert rows["searched every 3rd"]["estimates"] < rows["followed, every frame"]["estimates"]
+    assert len(done.stdout.splitlines()) == 1 + len(rows)

@@ -28,9 +28,18 @@ def modules_after(program: str) -> set[str]:
         "import edgeage.testing",
         "import edgeage.cli.main, edgeage.cli.infer, edgeage.cli.compile",
         "import edgeage.cli.inspect, edgeage.cli.verify",
+        "import edgeage.cli.stream, edgeage.streaming; edgeage.streaming.FaceStream",
         "import edgeage.cli.bench, edgeage.speed; edgeage.speed.take_turns",
     ],
-    ids=["package", "its names", "testing", "command line", "inspect and verify", "bench"],
+    ids=[
+        "package",
+        "its names",
+        "testing",
+        "command line",
+        "inspect and verify",
+        "stream",
+        "bench",
+    ],
 )
 def test_loads_nothing_heavy(program):
     loaded = modules_after(program)
