@@ -100,9 +100,10 @@ def command(
 ) -> None:
     """Compile trained networks and prove that they still answer as they did.
 
-    MODEL is agenet, gendernet or the path of a .caffemodel whose manifest (.json) is beside it;
-    without any, both released networks are compiled. Each result is compared with the trained
-    network on real pictures; beyond the target profile's tolerance nothing is written.
+    MODEL is agenet, gendernet, the path of a .caffemodel whose manifest (.json) is beside it, or
+    the name or folder of a model that «edgeage models import» made (in FP32 or FP16); without
+    any, both released networks are compiled. Each result is compared with the trained network on
+    real pictures; beyond the target profile's tolerance nothing is written.
 
     INT8 is calibrated on faces of the data set's training LMDB, measured on all of its test LMDB,
     and refused, with the worst layers, when it loses more accuracy than the profile allows.
@@ -112,7 +113,9 @@ def command(
     """
     from edgeage.compiler import compile_model, find_model
     from edgeage.compiler.compile import chosen_profile
+    from edgeage.compiler.imported import compile_imported, find_imported
     from edgeage.compiler.sources import RELEASED
+    from edgeage.manifest import Manifest
 
     chip: dict[str, Any] = {"shaves": shaves, "cmx_slices": cmx_slices, "hw": hw}
     profile = chosen_profile(target, precision, **chip)
@@ -121,16 +124,23 @@ def command(
     if len(models) != 1 and (prototxt or task):
         raise UsageError("--prototxt and --task are of one network; name one MODEL")
     trained = [
-        find_model(model, prototxt=prototxt, mean=mean, task=task) for model in models or RELEASED
+        find_imported(model) or find_model(model, prototxt=prototxt, mean=mean, task=task)
+        for model in models or RELEASED
     ]
-    names = [model.manifest.name for model in trained]
+    names = [
+        model.name if isinstance(model, Manifest) else model.manifest.name for model in trained
+    ]
     if len(set(names)) != len(names):
         raise UsageError(f"two models have the same name ({', '.join(names)}); compile them apart")
     manifests = []
     for model in trained:
-        options = {"target": target, "precision": precision, "data": data, "int8": int8, **chip}
+        options = {"target": target, "precision": precision, "data": data, **chip}
         with talk(), stages:
-            manifests.append(compile_model(model, output, overwrite=overwrite, **options))
+            if isinstance(model, Manifest):
+                made = compile_imported(model, output, overwrite=overwrite, **options)
+            else:
+                made = compile_model(model, output, overwrite=overwrite, int8=int8, **options)
+            manifests.append(made)
         if not as_json:
             click.echo("\n".join(_lines(manifests[-1])))
     if as_json:
