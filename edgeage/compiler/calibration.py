@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ CONTROL_FACES = 1000
 """Most faces that NNCF's accuracy control compares its choices on."""
 
 _SEED = 230
+_CHOOSING_TASK = "age"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,9 +49,10 @@ class Split:
     """How a data set's faces are shared out.
 
     Attributes:
-        calibration: faces of the training LMDB that set the ranges of the numbers.
-        control: other faces of the training LMDB, for accuracy control; empty without it.
-        train_lmdb: the LMDB both come from.
+        calibration: training faces that set the ranges of the numbers.
+        control: other training faces, of the network's own task, for accuracy control; empty
+            without it.
+        train_lmdb: the LMDB that those for calibration come from.
         test_lmdb: the LMDB all of whose faces the result is measured on.
     """
 
@@ -92,8 +95,12 @@ def calibration_places(labels: Sequence[int], names: Sequence[str], count: int) 
 def read_split(data: Path, manifest: Manifest, count: int, *, control: bool = False) -> Split:
     """Read the faces a quantisation needs out of a built data set.
 
+    Every network is calibrated on the same faces, those of the age groups where the data set has
+    them: layers that two networks share are then quantised alike, and can be run once for both.
+
     Args:
-        data: its folder, with ``TASK_train_lmdb`` and ``TASK_test_lmdb``.
+        data: its folder, with ``TASK_train_lmdb`` and ``TASK_test_lmdb``; calibration faces come
+            from ``age_train_lmdb`` where that is there too.
         manifest: of the network: its task, its labels and its input.
         count: how many faces to calibrate with.
         control: read faces for accuracy control too: of those that are left, at most
@@ -107,20 +114,26 @@ def read_split(data: Path, manifest: Manifest, count: int, *, control: bool = Fa
 
     train, test = (data / f"{manifest.task}_{side}_lmdb" for side in ("train", "test"))
     DatumReader(test).close()
-    with DatumReader(train) as reader:
-        labels = _labels(reader, manifest)
-        names = [_name(reader.key(place)) for place in range(len(reader))]
-        chosen = calibration_places(labels, names, count)
-        rest = sorted(set(range(len(labels))) - set(chosen)) if control else []
+    shared = data / f"{_CHOOSING_TASK}_train_lmdb"
+    source = shared if shared.is_dir() else train
+    with contextlib.ExitStack() as stack:
+        reader = stack.enter_context(DatumReader(train))
+        # LMDB opens a file once a process.
+        others = reader if source == train else stack.enter_context(DatumReader(source))
+        names, _ = _named(reader, manifest)
+        known, labels = _named(others, manifest if source == train else None)
+        chosen = calibration_places(labels, known, count)
+        taken = {known[place] for place in chosen}
+        rest = [place for place, name in enumerate(names) if name not in taken] if control else []
         if control and not rest:
             raise UsageError(
                 f"accuracy control needs faces beside the {count} for calibration, and {train} "
-                f"has {len(labels)}; calibrate with fewer, for example --calibration "
-                f"{max(1, len(labels) // 2)}"
+                f"has {len(names)}; calibrate with fewer, for example --calibration "
+                f"{max(1, len(names) // 2)}"
             )
         rest = shuffled(rest, _SEED, "control", lambda place: names[place])[:CONTROL_FACES]
-        calibration = _read(reader, chosen, manifest)
-        return Split(calibration, _read(reader, sorted(rest), manifest), train, test)
+        calibration = _read(others, chosen, manifest)
+        return Split(calibration, _read(reader, sorted(rest), manifest), source, test)
 
 
 def _name(key: bytes) -> str:
@@ -128,10 +141,12 @@ def _name(key: bytes) -> str:
     return key.decode("utf-8", "surrogateescape").partition("_")[2]
 
 
-def _labels(reader: DatumReader, manifest: Manifest) -> list[int]:
+def _named(reader: DatumReader, manifest: Manifest | None) -> tuple[list[str], list[int]]:
+    """Return every record's name and label, the labels checked where the network knows them."""
     labels = [reader.get(place)[1] for place in range(len(reader))]
-    check_labels(np.array(labels), manifest, reader.path)
-    return labels
+    if manifest is not None:
+        check_labels(np.array(labels), manifest, reader.path)
+    return [_name(reader.key(place)) for place in range(len(reader))], labels
 
 
 def _read(reader: DatumReader, places: Sequence[int], manifest: Manifest) -> Faces:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections import Counter
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from edgeage.compiler import find_model
 from edgeage.compiler.calibration import calibration_places, read_split
-from edgeage.datasets import DatumWriter
+from edgeage.datasets import DatumReader, DatumWriter
 from edgeage.errors import DatasetError, UsageError
 
 
@@ -74,6 +75,23 @@ def test_labels_stay_with_their_pictures(manifest, sided_data):
 
 def test_without_accuracy_control_nothing_is_read_for_it(manifest, sided_data):
     assert len(read_split(sided_data, manifest, 25).control) == 0
+
+
+def test_networks_of_both_tasks_are_calibrated_on_the_same_faces(manifest, sided_data, tmp_path):
+    """The age groups choose, and what they chose is in no other part."""
+    data = tmp_path / "both"
+    shutil.copytree(sided_data, data)
+    with DatumReader(data / "gender_train_lmdb") as reader:
+        faces = [(reader.key(place), reader.get(place)[0]) for place in range(len(reader))]
+    with DatumWriter(data / "age_train_lmdb") as writer:
+        for place, (key, pixels) in enumerate(faces[:50]):
+            writer.put(key.decode().partition("_")[2], pixels, place % 8)
+    split = read_split(data, manifest, 24, control=True)
+    assert np.bincount(split.calibration.labels).tolist() == [3] * 8
+    assert split.train_lmdb == data / "age_train_lmdb"
+    assert len(split.control) == 36
+    both = np.concatenate([split.calibration.batch, split.control.batch])
+    assert len(np.unique(both.reshape(60, -1), axis=0)) == 60
 
 
 def test_accuracy_control_needs_faces_of_its_own(manifest, sided_data):
