@@ -21,6 +21,7 @@ DATA_FILES = (
     "datasets/*.sha256",
     "datasets/*.toml",
     "models/*.json",
+    "models/*.toml",
     "examples/test_0.png",
 )
 

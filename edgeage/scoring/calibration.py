@@ -41,7 +41,7 @@ __all__ = ["COVERAGE", "Calibration", "calibrate", "calibrate_model", "fit_outpu
 COVERAGE = 0.8
 """Share of the faces whose age is to lie within its interval."""
 
-_LEAST_FACES = 50
+_LEAST_FACES = 30
 _PARTS = 5
 _LOWEST, _HIGHEST = 0.1, 10.0
 _STEPS = 60
@@ -73,7 +73,7 @@ def calibrate(manifest: Manifest, answers: RawAnswers, faces: LabelledFaces) -> 
         faces: faces it was neither trained on nor is tested on.
 
     Raises:
-        DatasetError: when fewer than fifty faces have a label of a task.
+        DatasetError: when fewer than thirty faces have a label of a task.
         DeviceError: when an answer is not a number.
     """
     plain = _with_outputs(manifest, [_plain(output) for output in manifest.outputs])
@@ -170,7 +170,7 @@ def fit_output(output: Output, rows: np.ndarray, truth: Truth, chosen: np.ndarra
         chosen: bool (n,), which faces to fit on.
 
     Raises:
-        DatasetError: when fewer than fifty of them have a label.
+        DatasetError: when fewer than thirty of them have a label.
     """
     labels = truth.ages if output.task == "age" else truth.genders.astype(np.float64)
     kept = chosen & np.isfinite(labels) & (labels >= 0)

@@ -56,7 +56,7 @@ def test_the_wheel_carries_the_data(wheel: Path, repo_root: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     expected = {
         f"edgeage/_data/{path.relative_to(repo_root).as_posix()}"
-        for pattern in ("prototxt/*.prototxt", "compile/*.toml", "datasets/*.toml", "models/*.json")
+        for pattern in ("prototxt/*.prototxt", "compile/*.toml", "datasets/*", "models/*.json")
         for path in repo_root.glob(pattern)
     }
     expected |= {
