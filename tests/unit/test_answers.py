@@ -132,3 +132,17 @@ def test_probabilities_are_a_share_each_and_keep_their_order(scores, temperature
     assert found.sum() == pytest.approx(1)
     assert (np.diff(found[np.argsort(scores)]) >= 0).all()
     assert 0 <= decode(output, row(*scores))["age"] <= 120
+
+
+def test_an_interval_grows_with_the_spread_and_stays_within_a_life() -> None:
+    groups = Output("c", "age", labels=AGE_GROUPS, interval=1.5)
+    sure, unsure = np.eye(9)[3], (np.eye(9)[2] + np.eye(9)[4]) / 2
+    told = [decode(groups, row(*values)) for values in (sure, unsure)]
+    # Sure of 34.5, spread evenly over ten years; unsure between 24.5 and 44.5.
+    for fields, spread in zip(told, (10 / 12**0.5, (100 + 100 / 12) ** 0.5), strict=True):
+        half = 1.5 * spread
+        assert fields["age_interval"] == pytest.approx((34.5 - half, 34.5 + half))
+    years = Output("y", "age", "years", interval=10)
+    assert decode(years, row(4))["age_interval"] == (0, 14)
+    assert decode(years, row(115))["age_interval"] == (105, 120)
+    assert "age_interval" not in decode(Output("y", "age", "years"), row(4))

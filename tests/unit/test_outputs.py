@@ -157,3 +157,12 @@ def test_whatever_stands_there_gives_an_output_or_a_reason(fields: dict[str, Any
     with contextlib.suppress(ModelError):
         output = Output.from_dict(fields)
         assert output.kind in KINDS[output.task]
+
+
+def test_an_interval_is_of_an_age_and_is_kept() -> None:
+    calibrated = Output("prob", "age", labels=("0-9", "10-99"), interval=1.2)
+    assert outputs_from_fields(outputs_to_fields((calibrated,), short=True)) == (calibrated,)
+    with pytest.raises(ModelError, match="interval of 0 or more, of an age, got 1.2"):
+        Output("g", "gender", labels=("Male", "Female"), interval=1.2)
+    with pytest.raises(ModelError, match="interval of 0 or more"):
+        Output("y", "age", "years", interval=-1)
