@@ -10,7 +10,6 @@ import contextlib
 import io
 import shutil
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from playwright.sync_api import sync_playwright
 from skimage import data
 
 from edgeage import Predictor
-from edgeage.drawing import draw_faces
+from edgeage.streaming import ArraySource, Play, PublisherSink, StreamOptions
 from edgeage.streaming.web import Hub, make_app, serve_in_thread
 
 if TYPE_CHECKING:
@@ -29,11 +28,9 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, FilePayload
 
-    from edgeage import Face
-
 FOLDER = Path(__file__).resolve().parent / "images"
 SIZE_HW = (540, 960)
-SCENES, SCENES_A_SECOND = 12, 12
+SCENES, SCENES_A_SECOND = 10_000, 10
 COLOURS = 128
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1180, "height": 800}, "color_scheme": "light"}
 PHONE: dict[str, Any] = {
@@ -54,47 +51,19 @@ def scene(step: int) -> np.ndarray:
     return frame
 
 
-def told(track: int, face: Face) -> dict[str, Any]:
-    """Return what an event of a stream tells of a face."""
-    fields = face.to_dict()
-    names = ("box", "age", "age_group", "gender", "gender_probability", "device")
-    return {
-        "track": track,
-        **{name: fields[name] for name in names},
-        "age_interval": None,
-        "quality": face.score,
-    }
-
-
-def show(predictor: Predictor, hub: Hub, stop: threading.Event) -> None:
-    """Publish frames until told to stop; they are predicted first, however slow that is here."""
-    frames = [scene(step) for step in range(SCENES)]
-    results = [sorted(predictor.predict(f), key=lambda face: face.box[0]) for f in frames]
-    hub.publish(None, {"type": "start", "timestamp": time.time()})
-    number = 0
-    while not stop.wait(1 / SCENES_A_SECOND):
-        frame, faces = frames[number % SCENES], results[number % SCENES]
-        number += 1
-        event = {
-            "type": "frame",
-            "timestamp": time.time(),
-            "frame": number,
-            "fps": SCENES_A_SECOND,
-            "faces": [told(track, face) for track, face in enumerate(faces, 1)],
-        }
-        hub.publish(draw_faces(frame, faces), event)
-
-
 @contextlib.contextmanager
 def shown(predictor: Predictor) -> Iterator[Hub]:
-    """Yield a hub that shows the made stream."""
-    hub, stop = Hub(), threading.Event()
-    stream = threading.Thread(target=show, args=(predictor, hub, stop))
+    """Yield a hub that shows the made stream, whose faces are followed as in any other."""
+    hub = Hub()
+    frames = ArraySource((scene(step) for step in range(SCENES)), fps=SCENES_A_SECOND)
+    options = StreamOptions(max_fps=SCENES_A_SECOND)
+    play = Play(predictor.stream(frames, options=options), [PublisherSink(hub)])
+    stream = threading.Thread(target=play.run)
     stream.start()
     try:
         yield hub
     finally:
-        stop.set()
+        play.interrupt()
         stream.join()
 
 
@@ -103,7 +72,7 @@ def shoot_live(browser: Browser, url: str) -> bytes:
     page = browser.new_context(**DESKTOP).new_page()
     page.goto(url)
     page.wait_for_selector("#tracks tbody tr:nth-child(2)", timeout=120_000)
-    page.wait_for_timeout(1000)
+    page.wait_for_timeout(8000)
     return page.screenshot()
 
 
