@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Journal"]
 
 # To be raised when what is decoded, cut or compared changes: old journals then start anew.
-_VERSION = 1
+_VERSION = 2
 
 
 class Journal:

@@ -1,0 +1,35 @@
+"""Networks of the zoo become blobs that depthai reads; their weights are random here."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgeage.compiler.imported import compile_imported
+from edgeage.zoo import build_network
+from edgeage.zoo.product import write_product
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("ssrnet-joint", {}),
+        ("mobilenetv2", {"weights": "none"}),
+        ("efficientnetb0", {"weights": "none", "head": "groups"}),
+    ],
+    ids=["ssrnet", "mobilenetv2", "efficientnetb0"],
+)
+def test_a_blob(name, options, toolchain, tmp_path):
+    depthai = pytest.importorskip("depthai")
+    network = build_network(name, options)
+    for layer in network.model.layers:
+        # Random stretches saturate at -1, where a stage's width is infinite.
+        if "delta_s" in layer.name and "local" not in layer.name:
+            layer.kernel.assign(layer.get_weights()[0] * 1e-4)
+    faces = np.random.default_rng(1).integers(0, 256, (4, 3, *network.input_hw), np.uint8)
+    made = write_product(network, tmp_path / "m", faces, "noise", source={})
+    blob = compile_imported(made, tmp_path / "out", target="MYRIAD")
+    read = depthai.OpenVINO.Blob(blob.file("blob"))
+    assert set(read.networkOutputs) == {output.name for output in network.outputs}
+    assert blob.blob["input_bytes"] >= faces[0].size
+    print(name, blob.blob["stages"], blob.blob["size"], blob.parity["max_difference"])
