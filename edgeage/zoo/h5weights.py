@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["load_h5", "read_h5"]
 
 _UNUSED = {"normalization": ("count",)}
-"""What Keras 2 stored of a layer that Keras 3 does not keep, by the start of the layer's name."""
+"""What one Keras stores of a layer and another does not, by the start of the layer's name."""
 
 
 def read_h5(path: Path) -> dict[str, dict[str, np.ndarray]]:
@@ -116,8 +116,9 @@ def _in_order(layer: Any, arrays: Mapping[str, np.ndarray], where: str) -> list[
     shapes = {weight.name: tuple(weight.shape) for weight in layer.weights}
     unused = [names for start, names in _UNUSED.items() if layer.name.startswith(start)]
     spare = {name for names in unused for name in names}
-    if set(arrays) - spare != set(shapes):
+    if set(arrays) - spare != set(shapes) - spare:
         raise ModelError(f"{where} holds {sorted(arrays)}, expected {sorted(shapes)}")
+    arrays = {**{weight.name: weight.numpy() for weight in layer.weights}, **arrays}
     for name, shape in shapes.items():
         if arrays[name].size != np.prod(shape, dtype=int) or (
             arrays[name].shape != shape and arrays[name].ndim == len(shape)

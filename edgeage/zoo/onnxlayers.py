@@ -332,6 +332,8 @@ def _reshape(step: Step) -> str:
 
 def _folded(kind: str) -> Callable[[Step], str]:
     def build(step: Step) -> str:
+        # A constant operand, as in MobileNetV3's «x + 3», is none of the step's inputs.
+        step.refuse(len(step.inputs) < 2, "a constant")
         value = step.inputs[0]
         for other in step.inputs[1:]:
             value = step.node(kind, [value, other])

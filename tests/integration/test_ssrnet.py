@@ -17,8 +17,6 @@ from edgeage.zoo.importing import import_model
 from edgeage.zoo.product import write_product
 
 WEIGHTS = Path(__file__).resolve().parents[3] / "shared" / "models" / "ssrnet"
-if not WEIGHTS.is_dir():
-    WEIGHTS = Path("/work/shared/models/ssrnet")
 pytestmark = pytest.mark.skipif(not WEIGHTS.is_dir(), reason="needs the published weights")
 
 

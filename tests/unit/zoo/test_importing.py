@@ -79,7 +79,7 @@ def test_what_differs_is_not_written(tmp_path, stir, faces, monkeypatch):
 
 
 def test_efficientnetb3_takes_bgr_of_224(tmp_path, write_keras2):
-    """Keras 2's Normalization stored a count, which Keras 3 does not have."""
+    """Keras 2's Normalization stored a count, which not every Keras 3 keeps."""
     from edgeage.zoo import build_network
 
     given = build_network("efficientnetb3", {"size": 224, "weights": "none"})
