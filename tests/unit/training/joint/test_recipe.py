@@ -7,9 +7,9 @@ from edgeage.paths import data_dir
 from edgeage.training.joint.recipe import JointRecipe
 
 
-@pytest.mark.parametrize("stage", ["joint", "joint_last"])
-def test_the_released_recipes_are_read(stage):
-    recipe = JointRecipe.read(data_dir("caffe_models") / f"{stage}.toml")
+@pytest.mark.parametrize(("folder", "name"), [("caffe_models", "joint"), ("models", "edgeage-s")])
+def test_the_recipes_that_come_along_are_read(folder, name):
+    recipe = JointRecipe.read(data_dir(folder) / f"{name}.toml")
     assert recipe.race_weights["asian"] > 1
     assert recipe.augment.shift > 0
     assert 0 < recipe.validation < 0.5
