@@ -27,6 +27,10 @@ collect_ignore = ["standin"]
 _ROOT = Path(__file__).resolve().parent.parent
 
 
+# depthai's own handler moves the stack on which signals are handled; tests of signals then crash.
+os.environ.setdefault("DEPTHAI_INSTALL_SIGNAL_HANDLER", "0")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "utkface_archive" in getattr(item, "fixturenames", ()):

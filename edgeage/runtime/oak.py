@@ -175,6 +175,8 @@ class OakSession:
 def _depthai() -> Any:
     # Its warnings go to stdout, which is for data.
     os.environ.setdefault("DEPTHAI_LEVEL", "off")
+    # Its handler takes over every crash and the stack on which signals are handled.
+    os.environ.setdefault("DEPTHAI_INSTALL_SIGNAL_HANDLER", "0")
     depthai = require("depthai", extra="oak", purpose="run networks on an OAK camera")
     if not hasattr(depthai.node, "XLinkIn"):
         found = getattr(depthai, "__version__", "another version")
