@@ -216,6 +216,15 @@ _FACE = {
         "type": "array", "items": {"type": "integer"}, "minItems": 4, "maxItems": 4,
     },
     "age": _or_null({"type": "number", "description": "Years."}),
+    "age_interval": _or_null(
+        {
+            "type": "array",
+            "items": {"type": "number"},
+            "minItems": 2,
+            "maxItems": 2,
+            "description": "Years, lowest and highest, that four of five such faces' ages are in.",
+        }
+    ),
     "age_group": _or_null({"type": "string", "examples": list(AGE_GROUPS)}),
     "age_group_probability": _or_null(_SHARE),
     "age_probabilities": {"type": "array", "items": _SHARE},

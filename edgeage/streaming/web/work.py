@@ -151,8 +151,8 @@ class PredictorWork:
             results = self._predictor.stream([job.source for job in jobs], keep_pictures=keep)
             for result in results:
                 self._on_result(result)
+                self._failed = ("", 0.0)
                 remaining.popleft().future.set_result(result)
-            self._failed = ("", 0.0)
         # Whatever stops the work is the answer to those who wait for it; it ends no thread.
         except Exception as error:
             if isinstance(error, DeviceError):

@@ -193,8 +193,9 @@ def test_the_cpu_computes_every_weighted_layer_in_bytes(agenet):
         info = node.get_rt_info()
         kind = info["layerType"].astype(str)
         ran.setdefault(kind, []).append(info["runtimePrecision"].astype(str))
-    assert ran["Convolution"] == ["u8"] * 3
-    assert ran["FullyConnected"] == ["u8"] * 3
+    # Bytes less a mean are signed or not as the CPU likes them.
+    assert [kind in ("u8", "i8") for kind in ran["Convolution"]] == [True] * 3
+    assert [kind in ("u8", "i8") for kind in ran["FullyConnected"]] == [True] * 3
     assert len(ran["Pooling"]) == 3
     # Behind the normalisations a pooling is in float; the last goes into fc6 as it is.
     assert ran["Pooling"][-1] == "u8"

@@ -29,7 +29,7 @@ def opened(monkeypatch):
     """What ``open_detector`` was called with, and the detector each call gave."""
     calls = []
 
-    def open_detector(detector, *, device, options):
+    def open_detector(detector, *, device, options, min_size):
         calls.append((detector, device, options, FakeDetector([FACE])))
         return calls[-1][-1]
 
