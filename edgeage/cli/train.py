@@ -88,7 +88,7 @@ def _train_joint(options: JointOptions) -> int:
 
 
 @click.command()
-@click.argument("name", metavar="agenet|gendernet|joint|edgeage-s")
+@click.argument("name", metavar="agenet|gendernet|joint|edgeage-s|edgeage-xs")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option(
     "--data", required=True, type=click.Path(path_type=Path), help="A built data set's folder."
@@ -118,7 +118,7 @@ def _train_joint(options: JointOptions) -> int:
 @click.option(
     "--recipe",
     type=click.Path(path_type=Path),
-    help="joint, edgeage-s: the recipe's TOML file.  [default: the released networks' own]",
+    help="joint, edgeage-s, edgeage-xs: the recipe's TOML file.  [default: the released network's]",
 )
 @click.option("--max-iter", type=click.IntRange(min=1), help="Iterations.  [default: the solver's]")
 @click.option(
@@ -129,8 +129,14 @@ def _train_joint(options: JointOptions) -> int:
 @click.option(
     "--weights",
     type=click.Path(path_type=Path),
-    help="Start from the layers of the same names of a caffemodel; joint and edgeage-s: from a "
-    "NAME_state.npz.",
+    help="Start from the layers of the same names of a caffemodel; joint, edgeage-s and "
+    "edgeage-xs: from a NAME_state.npz; edgeage-s: from faceres-deep.bin.",
+)
+@click.option(
+    "--teacher",
+    metavar="MODEL",
+    help="joint, edgeage-s, edgeage-xs: a network like edgeage-s whose answers are taught beside "
+    "the labels; give teacher_weight too.",
 )
 @click.option(
     "--precision",
@@ -149,13 +155,14 @@ def command(
     max_iter: int | None,
     resume: bool,
     weights: Path | None,
+    teacher: str | None,
     precision: str | None,
 ) -> int:
     r"""Train AgeNet or GenderNet on a data set's LMDBs, as its solver prototxt says.
 
     "joint" trains both together, one trunk with two last layers, as a recipe says; it is how the
-    released networks are made. "edgeage-s" trains the compact network of both tasks. KEY=VALUE
-    changes a setting of their recipe.
+    released AgeNet and GenderNet are made. "edgeage-s" and "edgeage-xs" train the compact networks
+    of both tasks. KEY=VALUE changes a setting of their recipe.
 
     KEY=VALUE changes a solver field (base_lr=0.003, lr_policy=poly), the training data layer
     (batch_size=32, mirror=true) or the augmentation (augment.shift=0.1, augment.zoom=0.1,
@@ -164,8 +171,10 @@ def command(
     Ctrl-C takes a snapshot and ends; --resume goes on from there, with either engine.
     """
     from edgeage.training.joint.run import JOINT_NAMES, JointOptions
+    from edgeage.training.memory import keep_memory
     from edgeage.training.run import TrainOptions, train
 
+    keep_memory()
     out = out or Path("runs") / name
     if name in JOINT_NAMES:
         unused = {"--engine": engine, "--solver": solver, "--caffe-python": caffe_python}
@@ -173,10 +182,21 @@ def command(
             raise UsageError(f"{', '.join(given)}: not for {name}, which a recipe describes")
         words = (*overrides, *([f"iterations={max_iter}"] if max_iter else []))
         return _train_joint(
-            JointOptions(name, data, out, recipe, resume, words, weights, bf16=precision == "bf16")
+            JointOptions(
+                name,
+                data,
+                out,
+                recipe,
+                resume,
+                words,
+                start=weights,
+                teacher=teacher,
+                bf16=precision == "bf16",
+            )
         )
-    if recipe is not None:
-        raise UsageError(f"--recipe is for {' and '.join(JOINT_NAMES)}; {name} has a solver")
+    for option, value in (("--recipe", recipe), ("--teacher", teacher)):
+        if value is not None:
+            raise UsageError(f"{option} is for {', '.join(JOINT_NAMES)}; {name} has a solver")
     options = TrainOptions(
         name, data, out, solver, max_iter, resume, weights, precision, overrides, engine,
         caffe_python,

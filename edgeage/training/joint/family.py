@@ -17,8 +17,8 @@ __all__ = ["Family"]
 class Family(Protocol):
     """Networks that see faces the same way and are written in the same format."""
 
-    @staticmethod
-    def recipe_path() -> Path:
+    @classmethod
+    def recipe_path(cls) -> Path:
         """Return the released networks' own recipe."""
 
     def transforms(self, shape: tuple[int, ...], data: Path) -> tuple[FaceTransform, FaceTransform]:
@@ -29,8 +29,16 @@ class Family(Protocol):
             data: the data set's folder.
         """
 
-    def network(self, input_shape: tuple[int, int, int]) -> FaceNetwork:
-        """Return the network to train, with the weights it begins with."""
+    def network(self, input_shape: tuple[int, int, int], start: Path | None) -> FaceNetwork:
+        """Return the network to train, with the weights it begins with.
+
+        Args:
+            input_shape: (channels, height, width).
+            start: file of another network's weights to begin with.
+
+        Raises:
+            TrainingError: when those are not for this network.
+        """
 
     def write_models(
         self, trainer: JointTrainer, out: Path, report: Mapping[str, Any]

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from edgeage.caffe import read_net, write_weights
+from edgeage.errors import TrainingError
 from edgeage.paths import data_dir
 from edgeage.training.product import write_model
 from edgeage.training.recipe import Recipe
@@ -50,8 +51,8 @@ class LeviHassner:
         self._sides: tuple[Transform, Transform] | None = None
         self._network: JointNetwork | None = None
 
-    @staticmethod
-    def recipe_path() -> Path:
+    @classmethod
+    def recipe_path(cls) -> Path:
         """Return the released networks' own recipe."""
         return data_dir("caffe_models") / "joint.toml"
 
@@ -66,10 +67,12 @@ class LeviHassner:
         self._sides = train, test
         return self._sides
 
-    def network(self, input_shape: tuple[int, int, int]) -> JointNetwork:
-        """Return the network, filled anew."""
+    def network(self, input_shape: tuple[int, int, int], start: Path | None) -> JointNetwork:
+        """Return the network, filled anew; it begins with no other network's weights."""
         from edgeage.training.joint.network import JointNetwork
 
+        if start is not None:
+            raise TrainingError(f"expected --weights as a joint_state.npz, got {start}")
         net = _net("agenet")
         _refill(net)
         self._network = JointNetwork(net, input_shape, self._recipe.seed)

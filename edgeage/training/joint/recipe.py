@@ -36,6 +36,7 @@ class JointRecipe:
         year_weight: factor of the absolute error, in years, of the expected age beside the age's
             loss (Gao et al., *Age Estimation Using Expectation of Label Distribution Learning*,
             IJCAI 2018).
+        teacher_weight: the teacher's share of what a face is taught as, where there is one.
         race_weights: how many times as often as others a race's faces are drawn.
         age_balance: 0 draws every face alike, 1 every age group alike.
         validation: share of the near-duplicate groups held back for validation.
@@ -55,6 +56,7 @@ class JointRecipe:
     gender_smoothing: float = 0.02
     gender_weight: float = 1.0
     year_weight: float = 0.0
+    teacher_weight: float = 0.0
     race_weights: Mapping[str, float] = dataclasses.field(default_factory=dict)
     age_balance: float = 0.0
     validation: float = 0.05
@@ -66,7 +68,7 @@ class JointRecipe:
         for name in ("iterations", "batch_size", "warmup", "learning_rate", "clip", "age_spread"):
             if not getattr(self, name) > 0:
                 raise TrainingError(f"expected {name} above 0, got {getattr(self, name)}")
-        for name in ("average", "gender_smoothing", "age_balance", "validation"):
+        for name in ("average", "gender_smoothing", "age_balance", "validation", "teacher_weight"):
             if not 0 <= getattr(self, name) <= 1:
                 raise TrainingError(f"expected {name} from 0 to 1, got {getattr(self, name)}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from edgeage.datasets import read_report
 from edgeage.datasets.store import DatumReader
 from edgeage.errors import TrainingError, UsageError, require
 from edgeage.paths import atomic_file
-from edgeage.training.joint.compact import Compact
+from edgeage.training.joint.compact import Compact, CompactXS
 from edgeage.training.joint.faces import Faces, read_faces
 from edgeage.training.joint.levihassner import LeviHassner
 from edgeage.training.joint.recipe import JointRecipe
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgeage.training.joint.family import Family
+    from edgeage.training.joint.teacher import Teacher
 
 __all__ = ["JOINT_NAMES", "JointOptions", "train_joint"]
 
 _FAMILIES: dict[str, type[LeviHassner] | type[Compact]] = {
     "joint": LeviHassner,
     "edgeage-s": Compact,
+    "edgeage-xs": CompactXS,
 }
 
 JOINT_NAMES = tuple(_FAMILIES)
@@ -44,7 +47,9 @@ class JointOptions:
         recipe: the recipe's file; None for the released networks' own.
         resume: go on from the checkpoint in ``out``, with the recipe kept there.
         overrides: ``key=value`` words that change the recipe; not with ``resume``.
-        start: checkpoint of another joint training, whose weights this one begins with.
+        start: checkpoint of another joint training, or another network's weights that the family
+            knows, to begin with.
+        teacher: network whose answers this one is taught by ``teacher_weight``.
         bf16: compute in bfloat16.
         every: iterations between two checkpoints.
     """
@@ -56,6 +61,7 @@ class JointOptions:
     resume: bool = False
     overrides: Sequence[str] = ()
     start: Path | None = None
+    teacher: str | Path | None = None
     bf16: bool = False
     every: int = 250
 
@@ -89,20 +95,26 @@ def train_joint(
     name = options.name
     state = options.out / f"{name}_state.npz"
     _check_start(options, state)
-    recipe = _kept_recipe(options) if options.resume else _recipe(options)
+    recipe, origins = _kept(options) if options.resume else (_recipe(options), _origins(options))
     family: Family = _FAMILIES[name](recipe)
     report = read_report(options.data)
-    with DatumReader(options.data / "age_train_lmdb") as reader:
+    with (
+        DatumReader(options.data / "age_train_lmdb") as reader,
+        _teacher(origins["taught_by"], recipe) as teacher,
+    ):
         sides = family.transforms(reader.shape, options.data)
         train, validation = read_faces(options.data, reader, *sides, recipe)
-        network = family.network(train.transform.output_shape)
+        train.teacher = teacher
+        other = options.start if options.start and options.start.suffix != ".npz" else None
+        network = family.network(train.transform.output_shape, other)
         trainer = JointTrainer(
             network, recipe, train, validation, state, every=options.every, bf16=options.bf16
         )
-        _describe(options, recipe, train, validation)
+        trainer.origins = origins
+        _describe(options, recipe, train, validation, origins)
         if options.resume:
             trainer.resume()
-        elif options.start:
+        elif options.start and other is None:
             trainer.begin_with(options.start)
         with TrainingLog(options.out, name, trainer.iteration) as log:
             trainer.reporters = [log, *reporters]
@@ -119,19 +131,42 @@ def _recipe(options: JointOptions) -> JointRecipe:
     return JointRecipe.read(path).changed(options.overrides)
 
 
-def _kept_recipe(options: JointOptions) -> JointRecipe:
+def _origins(options: JointOptions) -> dict[str, str | None]:
+    """Return what else than faces the training learns from."""
+    asked = {"started_from": options.start, "taught_by": options.teacher}
+    return {name: None if value is None else str(value) for name, value in asked.items()}
+
+
+def _kept(options: JointOptions) -> tuple[JointRecipe, dict[str, str | None]]:
+    """Return the recipe and the origins of the training to resume."""
     path = options.out / f"{options.name}_recipe.json"
     try:
-        return JointRecipe.from_dict(json.loads(path.read_text("utf-8"))["recipe"], str(path))
+        kept = json.loads(path.read_text("utf-8"))
+        recipe = JointRecipe.from_dict(kept["recipe"], str(path))
+        origins = {name: kept.get(name) for name in _origins(options)}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(f"{path} is no recipe of a joint training: {error}") from None
+    return recipe, origins
+
+
+def _teacher(
+    model: str | Path | None, recipe: JointRecipe
+) -> contextlib.AbstractContextManager[Teacher | None]:
+    from edgeage.training.joint.teacher import Teacher
+
+    if (model is None) == (recipe.teacher_weight > 0):
+        raise UsageError(
+            f"teacher_weight is {recipe.teacher_weight:g}: name a --teacher and give it a weight, "
+            "or neither"
+        )
+    return contextlib.nullcontext() if model is None else Teacher(model)
 
 
 def _check_start(options: JointOptions, state: Path) -> None:
-    if options.resume and (options.overrides or options.recipe or options.start):
+    if options.resume and any((options.overrides, options.recipe, options.start, options.teacher)):
         raise UsageError(
-            "--resume goes on with its own recipe and weights; leave out --recipe, --weights and "
-            "key=value"
+            "--resume goes on with its own recipe, weights and teacher; leave out --recipe, "
+            "--weights, --teacher and key=value"
         )
     if options.resume and not state.exists():
         raise TrainingError(f"{state} is missing; there is no training to resume there")
@@ -142,9 +177,19 @@ def _check_start(options: JointOptions, state: Path) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
 
 
-def _describe(options: JointOptions, recipe: JointRecipe, train: Faces, validation: Faces) -> None:
-    names = [item.record.name for item in validation.records]
-    fields = {"recipe": recipe.to_dict(), "faces": len(train), "validation_faces": names}
+def _describe(
+    options: JointOptions,
+    recipe: JointRecipe,
+    train: Faces,
+    validation: Faces,
+    origins: Mapping[str, str | None],
+) -> None:
+    fields = {
+        "recipe": recipe.to_dict(),
+        **origins,
+        "faces": len(train),
+        "validation_faces": [item.record.name for item in validation.records],
+    }
     _write_json(options.out / f"{options.name}_recipe.json", fields)
 
 

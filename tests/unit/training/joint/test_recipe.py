@@ -7,7 +7,10 @@ from edgeage.paths import data_dir
 from edgeage.training.joint.recipe import JointRecipe
 
 
-@pytest.mark.parametrize(("folder", "name"), [("caffe_models", "joint"), ("models", "edgeage-s")])
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("caffe_models", "joint"), ("models", "edgeage-s"), ("models", "edgeage-xs")],
+)
 def test_the_recipes_that_come_along_are_read(folder, name):
     recipe = JointRecipe.read(data_dir(folder) / f"{name}.toml")
     assert recipe.race_weights["asian"] > 1
