@@ -16,6 +16,8 @@ from typing import Any
 
 from edgeage.compiler.sources import RELEASED
 from edgeage.evaluation.figures import CATALOGUE
+from edgeage.manifest import Manifest
+from edgeage.modelfiles import has_weights, ready_models
 from edgeage.scoring.cards import model_manifest, results_of
 from edgeage.scoring.tables import heading, with_interval
 
@@ -93,11 +95,11 @@ def card_tables(name: str) -> str:
         cells = " | ".join(figure_cell(figure, r["figures"].get(figure)) for r in results)
         lines.append(f"| {CATALOGUE[figure].title}{unit(figure)} | {cells} |")
     lines += ["", "In brackets: 95 % intervals, near-duplicates kept together.", ""]
-    task = manifest.tasks[0]
     tight = [result for result in results if result["crop"] == "tight"]
-    for result in tight:
-        lines += [*class_table(result, task), ""]
-    lines += worse(tight, task)
+    for task in manifest.tasks:
+        for result in tight:
+            lines += [*class_table(result, task), ""]
+        lines += [*worse(tight, task), ""]
     return "\n".join(lines).rstrip()
 
 
@@ -117,7 +119,8 @@ def class_table(result: dict[str, Any], task: str) -> list[str]:
 def worse(results: list[dict[str, Any]], task: str) -> list[str]:
     """Say of which groups a network is right less often, beyond what chance explains."""
     figure = {"age": "age_group", "gender": "gender"}[task]
-    lines = ["Right less often than over all, by more than both intervals:", ""]
+    what = {"age": "Age group", "gender": "Gender"}[task]
+    lines = [f"{what}: right less often than over all, by more than both intervals:", ""]
     found = []
     for result in results:
         whole = result["figures"][figure]
@@ -233,10 +236,12 @@ def medians(machine: dict[str, Any]) -> str:
 
 def tables() -> dict[Path, str]:
     """Return what belongs into each file."""
-    cards = ROOT / "caffe_models"
+    own = {name: path for name, path in ready_models().items() if has_weights(Manifest.read(path))}
+    cards = {name: ROOT / "caffe_models" / f"{name}.md" for name in RELEASED}
+    cards |= {name: ROOT / "models" / f"{name}.md" for name in own}
     return {
         ROOT / "README.md": "\n\n".join((accuracy_table(), speed_table(), movidius_table())),
-        **{cards / f"{name}.md": card_tables(name) for name in RELEASED},
+        **{path: card_tables(name) for name, path in cards.items()},
     }
 
 

@@ -9,7 +9,7 @@ from edgeage.errors import ModelError, did_you_mean
 from edgeage.manifest import Manifest
 from edgeage.paths import data_dir, models_dir
 
-__all__ = ["NETWORK_SUFFIXES", "read_models", "ready_manifest", "ready_models"]
+__all__ = ["NETWORK_SUFFIXES", "has_weights", "read_models", "ready_manifest", "ready_models"]
 
 NETWORK_SUFFIXES = (".xml", ".onnx")
 """Suffixes of a network that needs a manifest, if only a ready one."""
@@ -27,7 +27,8 @@ def read_models(models: str | Path) -> list[Manifest]:
               edgeage has a ready manifest for by its name (:func:`ready_models`);
             - a folder with one such file;
             - the name of a model that «edgeage models import» made
-              (:func:`edgeage.paths.models_dir`).
+              (:func:`edgeage.paths.models_dir`), or of one that comes with edgeage with its
+              weights, such as ``edgeage-s``.
 
     Raises:
         ModelError: when there is none; for a network without a manifest, the one to write.
@@ -43,6 +44,9 @@ def read_models(models: str | Path) -> list[Manifest]:
         return [Manifest.read(named)]
     ready = ready_models()
     if str(models) in ready:
+        manifest = Manifest.read(ready[str(models)])
+        if has_weights(manifest):
+            return [manifest]
         raise ModelError(
             f"the manifest of {models} comes with edgeage, its weights do not; give the path of "
             f"{models}.xml, with its .bin beside it"
@@ -55,8 +59,17 @@ def read_models(models: str | Path) -> list[Manifest]:
     )
 
 
+def has_weights(manifest: Manifest) -> bool:
+    """Return whether every file a manifest names is beside it."""
+    return all((manifest.folder / entry["name"]).is_file() for entry in manifest.files.values())
+
+
 def ready_models() -> dict[str, Path]:
-    """Return the manifests that come with edgeage for other people's networks, by model name."""
+    """Return the manifests that come with edgeage beside AgeNet's and GenderNet's, by name.
+
+    They are of networks that answer both tasks: edgeage's own, with their weights, and other
+    people's, without.
+    """
     return {path.stem: path for path in sorted(data_dir("models").glob("*.json"))}
 
 

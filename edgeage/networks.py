@@ -29,7 +29,9 @@ Models = str | Path | Sequence[Manifest]
 
 
 @contextlib.contextmanager
-def find_models(models: Models | None, backend: Backend) -> Iterator[list[Manifest]]:
+def find_models(
+    models: Models | None, backend: Backend, names: Sequence[str] | None = None
+) -> Iterator[list[Manifest]]:
     """Yield the manifests of the models to run; their files may be gone after the block.
 
     The one place where a device decides on the models: without any named, the released ones are
@@ -39,6 +41,7 @@ def find_models(models: Models | None, backend: Backend) -> Iterator[list[Manife
     Args:
         models: what to look in; None for the backend's own models or else the released ones.
         backend: what will run them.
+        names: which of the released ones; None for those the device decides on.
 
     Raises:
         ModelError: when there is no compiled model, or two for the same task.
@@ -46,7 +49,7 @@ def find_models(models: Models | None, backend: Backend) -> Iterator[list[Manife
     if models is None and backend.models:
         yield list(backend.models)
     elif models is None:
-        with _released(backend) as manifests:
+        with _released(backend, names) as manifests:
             yield manifests
     else:
         yield check_models(models)
@@ -162,7 +165,9 @@ def load_networks(
     ):
         backend = FallbackBackend(backend, fallback)
     with contextlib.ExitStack() as stack:
-        manifests = stack.enter_context(find_models(models, backend))
+        # A mean image belongs to the networks that were trained with one.
+        names = None if mean is None else _with_a_mean()
+        manifests = stack.enter_context(find_models(models, backend, names))
         networks = NetworkSet(manifests, backend, mean)
         networks.keep(stack.pop_all())
         return networks
@@ -183,30 +188,44 @@ def _load(
         yield [manifest], backend.load(manifest, mean=own)
 
 
+def _with_a_mean() -> tuple[str, ...]:
+    from edgeage.compiler.sources import RELEASED
+
+    return RELEASED
+
+
 def _separated(answer: Answer, manifest: Manifest) -> Answer:
     from edgeage.runtime.sharing import separated
 
     return separated(answer, manifest)
 
 
-def _released(backend: Backend) -> contextlib.AbstractContextManager[list[Manifest]]:
-    from edgeage.compiler.released import released_models
+def _released(
+    backend: Backend, names: Sequence[str] | None
+) -> contextlib.AbstractContextManager[list[Manifest]]:
+    from edgeage.compiler.released import default_names, released_models
 
+    target = target_of(backend.device)
+    names = names or default_names(target)
     if not isinstance(backend, FallbackBackend) or backend.fallback is None:
-        return released_models(target=target_of(backend.device))
-    return _released_for_either(backend, backend.fallback)
+        return released_models(target=target, names=names)
+    return _released_for_either(backend, backend.fallback, names)
 
 
 @contextlib.contextmanager
-def _released_for_either(backend: FallbackBackend, fallback: Backend) -> Iterator[list[Manifest]]:
+def _released_for_either(
+    backend: FallbackBackend, fallback: Backend, names: Sequence[str]
+) -> Iterator[list[Manifest]]:
     from edgeage.compiler.released import released_models
 
     with contextlib.ExitStack() as stack:
         try:
-            manifests = stack.enter_context(released_models(target=target_of(backend.device)))
+            target = target_of(backend.device)
+            manifests = stack.enter_context(released_models(target=target, names=names))
         except OUTAGES as error:
             backend.give_up(error)
-            manifests = stack.enter_context(released_models(target=target_of(fallback.device)))
+            target = target_of(fallback.device)
+            manifests = stack.enter_context(released_models(target=target, names=names))
         yield manifests
 
 

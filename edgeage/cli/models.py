@@ -40,7 +40,7 @@ def list_models(as_json: bool) -> None:
         return
     rows = []
     for fields in found:
-        weights = "here" if fields["name"] in RELEASED else "not here"
+        weights = "here" if fields["weights"] else "not here"
         answers = " and ".join(fields["answers"])
         accuracy = accuracy_line(fields) or None
         rows.append((fields["name"], answers, fields["from"], weights, fields["data"], accuracy))

@@ -15,6 +15,7 @@ from edgeage.compiler.compile import chosen_profile
 from edgeage.compiler.parity import parity_device, parity_pictures, rounded
 from edgeage.errors import ModelError, ParityError, UsageError, require
 from edgeage.manifest import Manifest
+from edgeage.modelfiles import has_weights, ready_models
 from edgeage.movidius.blobs import compile_blob
 from edgeage.movidius.jobs import run_job
 from edgeage.movidius.toolchain import find_toolchain
@@ -35,7 +36,8 @@ def find_imported(model: str | Path) -> Manifest | None:
     """Return the manifest of an imported network, or None when this is no such thing.
 
     Args:
-        model: its folder, its ``model.json``, or its name (:func:`edgeage.paths.models_dir`).
+        model: its folder, its ``model.json``, or its name (:func:`edgeage.paths.models_dir`),
+            which may also be that of a network that comes with edgeage and its weights.
 
     Raises:
         ModelError: when its manifest cannot be read.
@@ -45,6 +47,9 @@ def find_imported(model: str | Path) -> Manifest | None:
         if place.suffix == ".json" and place.is_file():
             manifest = Manifest.read(place)
             return None if manifest.is_own else manifest
+    ready = ready_models().get(str(model))
+    if ready is not None and has_weights(manifest := Manifest.read(ready)):
+        return manifest
     return None
 
 

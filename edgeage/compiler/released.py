@@ -1,4 +1,4 @@
-"""The released networks, compiled for a target once and kept in the user's cache."""
+"""The networks that come with edgeage, compiled once and kept in the user's cache."""
 
 from __future__ import annotations
 
@@ -15,21 +15,46 @@ from edgeage.compiler.profiles import read_profile
 from edgeage.compiler.sources import RELEASED, find_model, released_path
 from edgeage.errors import ModelError
 from edgeage.manifest import Manifest
+from edgeage.modelfiles import has_weights, ready_models
 from edgeage.movidius.toolchain import PYTHON_VARIABLE
 from edgeage.paths import cache_dir, data_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["released_models"]
+__all__ = ["BOTH_TASKS", "default_names", "released_models"]
+
+BOTH_TASKS = "edgeage-s"
+"""The network that answers both tasks where no model is named."""
 
 _PRECISION = "FP16"
 _LOGGER = logging.getLogger(__name__)
 
 
+def default_names(target: str) -> tuple[str, ...]:
+    """Return the names of the networks that answer where no model is named.
+
+    On a Myriad X they are AgeNet and GenderNet, of one output each; elsewhere it is the more
+    accurate :data:`BOTH_TASKS`.
+
+    Args:
+        target: a target with a profile under ``compile/``.
+
+    Raises:
+        UsageError: for an unknown target.
+    """
+    profile = read_profile(target.upper(), _PRECISION)
+    ready = ready_models().get(BOTH_TASKS)
+    if profile.blob is None and ready is not None and has_weights(Manifest.read(ready)):
+        return (BOTH_TASKS,)
+    return RELEASED
+
+
 @contextlib.contextmanager
-def released_models(target: str = "CPU") -> Iterator[list[Manifest]]:
-    """Yield the manifests of the released networks, compiled for a target in half precision.
+def released_models(
+    target: str = "CPU", names: Sequence[str] | None = None
+) -> Iterator[list[Manifest]]:
+    """Yield the manifests of networks that come with edgeage, compiled in half precision.
 
     The first call compiles them, with the parity check, into
     ``cache_dir() / "models" / <hash of what they are made of and by>``; later ones read them from
@@ -39,16 +64,16 @@ def released_models(target: str = "CPU") -> Iterator[list[Manifest]]:
     Args:
         target: a target with a profile under ``compile/``. ``"MYRIAD"`` and ``"OAK"`` need the
             Movidius tools where they have not been compiled before.
+        names: which; None for :func:`default_names`.
 
     Raises:
         UsageError: for an unknown target.
         ModelError: when the released weights are missing or damaged.
         ToolchainError: when the Movidius tools are needed and missing, or fail.
     """
-    target = target.upper()
-    read_profile(target, _PRECISION)
+    target, names = target.upper(), names or default_names(target)
     with contextlib.ExitStack() as stack:
-        yield [_cached(name, target) or _compiled(name, target, stack) for name in RELEASED]
+        yield [_cached(name, target) or _compiled(name, target, stack) for name in names]
 
 
 def _cached(name: str, target: str) -> Manifest | None:
@@ -77,21 +102,28 @@ def _key(name: str, target: str) -> str:
         digest.update(f"{tool} {version(tool)}\n".encode())
     for path in (
         data_dir("compile") / f"{target.lower()}.toml",
-        released_path(name).with_suffix(".json"),
+        released_path(name).with_suffix(".json") if name in RELEASED else ready_models()[name],
     ):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:32]
 
 
 def _compiled(name: str, target: str, stack: contextlib.ExitStack) -> Manifest:
-    from edgeage.compiler.compile import compile_model
-
-    trained = find_model(name)
     what = "this machine" if target == "CPU" else target
     _LOGGER.info("Compiling %s for %s; this happens once.", name, what)
     folder = _work_folder(stack)
-    compiled = compile_model(trained, folder, target=target, precision=_PRECISION)
-    return _kept(compiled)
+    return _kept(_made(name, target, folder))
+
+
+def _made(name: str, target: str, folder: Path) -> Manifest:
+    if name in RELEASED:
+        from edgeage.compiler.compile import compile_model
+
+        return compile_model(find_model(name), folder, target=target, precision=_PRECISION)
+    from edgeage.compiler.imported import compile_imported
+
+    network = Manifest.read(ready_models()[name])
+    return compile_imported(network, folder, target=target, precision=_PRECISION)
 
 
 def _work_folder(stack: contextlib.ExitStack) -> Path:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["RELEASED", "TrainedModel", "find_model", "released_path"]
 
 RELEASED = ("agenet", "gendernet")
-"""Names of the models that come with edgeage."""
+"""Names of the Caffe models that come with edgeage, one for each task."""
 
 
 @dataclasses.dataclass(frozen=True)

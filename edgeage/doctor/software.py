@@ -91,13 +91,20 @@ def check_models() -> Finding:
     """Check that the released models are there and are what their manifests say."""
     from edgeage.compiler import find_model
     from edgeage.compiler.sources import RELEASED
+    from edgeage.manifest import Manifest
+    from edgeage.modelfiles import has_weights, ready_models
 
     try:
         for name in RELEASED:
             find_model(name)
+        own = [m for path in ready_models().values() if has_weights(m := Manifest.read(path))]
+        for manifest in own:
+            for role in manifest.files:
+                manifest.file(role)
     except EdgeageError as error:
         return Finding("models", PROBLEM, str(error), _REINSTALL)
-    return Finding("models", OK, f"{' and '.join(RELEASED)} are there and unchanged")
+    names = ", ".join([*RELEASED, *(manifest.name for manifest in own)])
+    return Finding("models", OK, f"there and unchanged: {names}")
 
 
 def check_cache() -> Finding:

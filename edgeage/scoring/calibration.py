@@ -27,6 +27,7 @@ from edgeage.evaluation.figures import statistics
 from edgeage.evaluation.raw import kept_answers
 from edgeage.labels import GENDERS, MAX_AGE
 from edgeage.manifest import Manifest
+from edgeage.modelfiles import ready_models
 from edgeage.scoring.candidates import Finder
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def calibrate_model(
 
 
 def _manifest_path(name: str) -> Path:
-    path = released_path(name) if name in RELEASED else Path(name)
+    path = released_path(name) if name in RELEASED else ready_models().get(name, Path(name))
     if path.is_dir():
         return path / "model.json"
     return path.with_suffix(".json")

@@ -10,7 +10,7 @@ from edgeage.compiler.sources import RELEASED, released_path
 from edgeage.errors import ModelError, UsageError, did_you_mean
 from edgeage.evaluation.figures import CATALOGUE
 from edgeage.manifest import Manifest
-from edgeage.modelfiles import ready_models
+from edgeage.modelfiles import has_weights, ready_models
 from edgeage.paths import data_dir
 from edgeage.scoring.tables import with_interval
 
@@ -62,8 +62,11 @@ def model_manifest(name: str) -> Manifest:
 
 def card_text(name: str) -> str | None:
     """Return the card of a released model, Markdown; None for one without."""
-    path = data_dir("caffe_models") / f"{name}.md"
-    return path.read_text(encoding="utf-8") if path.is_file() else None
+    for folder in ("caffe_models", "models"):
+        path = data_dir(folder) / f"{name}.md"
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+    return None
 
 
 def read_scores() -> dict[str, Any] | None:
@@ -108,6 +111,7 @@ def describe(manifest: Manifest, document: dict[str, Any] | None) -> dict[str, A
         "from": source.get("from", "edgeage"),
         "licence": data.get("licence", source.get("licence", "")),
         "precision": manifest.precision,
+        "weights": has_weights(manifest),
         "calibrated": any(
             output.temperature != 1 or output.interval for output in manifest.outputs
         ),

@@ -81,6 +81,7 @@ def own_files(monkeypatch, tmp_path):
 
     for task in ("age", "gender"):
         write_random_model(tmp_path / "caffe_models", task, side=67)
+    (tmp_path / "models").mkdir()
     monkeypatch.setattr(paths, "_PACKAGE", tmp_path / "edgeage")
     return tmp_path / "caffe_models"
 

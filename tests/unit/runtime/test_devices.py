@@ -137,7 +137,7 @@ def asked(monkeypatch):
     targets = []
 
     @contextlib.contextmanager
-    def models(target="CPU"):
+    def models(target="CPU", names=None):
         targets.append(target)
         if target == "MYRIAD":
             raise ToolchainError("no tools")

@@ -347,7 +347,7 @@ def test_the_files_are_kept_for_a_stick_that_comes_back(standin, monkeypatch):
     left = []
 
     @contextlib.contextmanager
-    def models(target="CPU"):
+    def models(target="CPU", names=None):
         yield [manifest]
         left.append(target)
 

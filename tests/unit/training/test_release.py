@@ -1,5 +1,7 @@
 """The released form of a trained model."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -56,6 +58,36 @@ def test_a_released_model_can_be_found_and_is_rounded(trained, tmp_path):
     for name, blobs in read_weights(manifest.file("caffemodel")).items():
         for blob, original in zip(blobs, before[name], strict=True):
             np.testing.assert_array_equal(blob, original.astype(np.float16).astype(np.float32))
+
+
+def test_a_network_in_onnx_is_rounded_and_answers_alike(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    import torch
+
+    from edgeage.training.joint.compact import write_onnx
+    from edgeage.training.joint.mobilenet import MobileNet
+
+    torch.manual_seed(0)
+    write_onnx(MobileNet(0.25).eval(), 32, tmp_path / "small.onnx")
+    fields = {
+        "manifest": 1,
+        "name": "small",
+        "files": {"onnx": {"name": "small.onnx"}},
+        "input": {"size": 32, "channel_order": "BGR", "layout": "NCHW"},
+        "outputs": [{"name": "age", "task": "age", "kind": "distribution", "logits": True}],
+    }
+    (tmp_path / "small.json").write_text(json.dumps(fields))
+    path = release(tmp_path / "small.json", tmp_path / "released")
+    manifest = Manifest.read(path)
+    assert (manifest.name, manifest.files["onnx"]["name"]) == ("small", "small.onnx")
+    arrays = [
+        {t.name: onnx.numpy_helper.to_array(t) for t in onnx.load(file).graph.initializer}
+        for file in (tmp_path / "small.onnx", manifest.file("onnx"))
+    ]
+    assert len(arrays[0]) == len(arrays[1]) > 30
+    for name, before in arrays[0].items():
+        expected = before.astype(np.float16).astype(np.float32) if before.dtype == "f4" else before
+        np.testing.assert_array_equal(arrays[1][name], expected)
 
 
 def test_another_networks_prototxt_is_refused(trained, tmp_path):
