@@ -95,6 +95,26 @@ def test_statistics_move_unless_they_are_fixed(fixed):
     assert all(same) if fixed else not any(same)
 
 
+def test_fixed_statistics_compute_as_the_layer_does():
+    torch.manual_seed(0)
+    network = MobileNet(0.25, dropout=0.0, fixed_statistics=True)
+    for norm in (part for part in network.modules() if isinstance(part, torch.nn.BatchNorm2d)):
+        torch.nn.init.uniform_(norm.weight, 0.5, 2)
+        torch.nn.init.normal_(norm.bias)
+        norm.running_mean.normal_()
+        norm.running_var.uniform_(0.5, 2)
+    pixels, found = torch.randn(2, 3, 32, 32) * 60, []
+    for mode in (True, False):
+        network.train(mode)
+        network.zero_grad()
+        ages, genders = network(pixels)
+        (ages.square().sum() + genders.square().sum()).backward()
+        found.append([ages, genders, *(blob.grad for blob in network.parameters())])
+    for one, other in zip(*found, strict=True):
+        size = float(other.detach().abs().max())
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3 * size)
+
+
 def test_it_begins_with_the_answers_of_the_face_network():
     arrays, network = face_arrays(), MobileNet(fixed_statistics=True).eval()
     take_face_weights(network, arrays)
