@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
 import errno
 import os
-import sys
 import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,31 +29,6 @@ _ROOT = Path(__file__).resolve().parent.parent
 
 # depthai's own handler moves the stack on which signals are handled.
 os.environ.setdefault("DEPTHAI_INSTALL_SIGNAL_HANDLER", "0")
-
-
-class _SignalStack(ctypes.Structure):
-    _fields_ = (("start", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
-
-
-@pytest.fixture(scope="session")
-def first_signal_stack() -> _SignalStack | None:
-    """The stack on which the main thread's signals are handled; None where that is not Linux."""
-    if not sys.platform.startswith("linux"):
-        return None
-    stack = _SignalStack()
-    assert ctypes.CDLL(None).sigaltstack(None, ctypes.byref(stack)) == 0
-    return stack
-
-
-@pytest.fixture(autouse=True)
-def own_signal_stack(first_signal_stack: _SignalStack | None) -> None:
-    """Put the main thread's signal stack back in place.
-
-    OpenVINO's CPU plugin sets one of its own and, unloaded in another thread, frees it without a
-    word to this one; the next signal that Python handles would end the process.
-    """
-    if first_signal_stack is not None:
-        assert ctypes.CDLL(None).sigaltstack(ctypes.byref(first_signal_stack), None) == 0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 from edgeage.compiler.graph import build_layer, input_blob
 from edgeage.compiler.parts import enum_name
 from edgeage.errors import ModelError
+from edgeage.runtime.core import openvino_core
 from edgeage.runtime.openvino import graph_mean, translated
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ def _compile_layer(
     with translated(f"compile layer «{layer.name}»", ModelError):
         graph = ov.Model([ops.result(value)], [inputs[name] for name in layer.bottom], layer.name)
         options = {"INFERENCE_PRECISION_HINT": "f32"}
-        compiled = ov.Core().compile_model(graph, "CPU", options)
+        compiled = openvino_core().compile_model(graph, "CPU", options)
 
     def run(values: list[np.ndarray]) -> np.ndarray:
         with translated(f"run layer «{layer.name}»", ModelError):

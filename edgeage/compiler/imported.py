@@ -20,6 +20,7 @@ from edgeage.movidius.blobs import compile_blob
 from edgeage.movidius.jobs import run_job
 from edgeage.movidius.toolchain import find_toolchain
 from edgeage.paths import atomic_dir, models_dir, sha256_file
+from edgeage.runtime.core import openvino_core
 from edgeage.runtime.openvino import OpenVINOBackend
 from edgeage.runtime.options import RuntimeOptions
 
@@ -132,7 +133,7 @@ def _write_ir(manifest: Manifest, profile: Profile, folder: Path) -> Manifest:
 
     from edgeage.runtime.foreign import prepared_model
 
-    model = prepared_model(ov.Core(), manifest).model
+    model = prepared_model(manifest).model
     name = manifest.name
     ov.save_model(model, folder / f"{name}.xml", compress_to_fp16=profile.precision == "FP16")
     compiled = _described(manifest, profile)
@@ -178,7 +179,7 @@ def _in_own_form(made: Path, manifest: Manifest, xml: Path) -> None:
 
     from edgeage.runtime.foreign import names_of
 
-    whole = ov.Core().read_model(made)
+    whole = openvino_core().read_model(made)
     ends = {name: port.get_node() for port in whole.outputs for name in names_of(port)}
     results = [ends[output.name] for output in manifest.outputs]
     steps = PrePostProcessor(ov.Model(results, whole.get_parameters(), manifest.name))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgeage.runtime.core import openvino_core
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -53,12 +55,10 @@ def layer_errors(graph: Any, quantised: Any, batch: np.ndarray) -> list[LayerErr
     Returns:
         One entry a quantised layer, the largest error first; layers in float have none.
     """
-    import openvino as ov
-
     layers, probe = _probe(graph.clone(), quantised.clone())
     if not layers:
         return []
-    compiled = ov.Core().compile_model(probe, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino_core().compile_model(probe, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     request, sums = compiled.create_infer_request(), np.zeros((len(layers), 2))
     for pixels in batch:
         request.infer([pixels[None]])

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeage.errors import ModelError, require
+from edgeage.runtime.core import openvino_core
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -60,7 +61,7 @@ def quantise(
         MissingDependencyError: when NNCF is not installed.
         ModelError: when NNCF cannot quantise it.
     """
-    with _quiet_nncf() as nncf, _translated(nncf):
+    with _quiet_nncf() as nncf, _our_core(), _translated(nncf):
         known = nncf.TargetDevice.__members__
         data = nncf.Dataset(_Counted(_rows(split.calibration), on_progress))
         given = {
@@ -209,6 +210,23 @@ def _quiet_nncf() -> Iterator[ModuleType]:
         yield nncf
     finally:
         logger.handlers, console.__dict__ = handlers, state
+
+
+@contextlib.contextmanager
+def _our_core() -> Iterator[None]:
+    """Have NNCF run its networks on the process's core while the block runs.
+
+    It makes one for each and lets them go in any order, which leaves the thread without a stack
+    for its signals; see :func:`edgeage.runtime.core.openvino_core`.
+    """
+    import openvino as ov
+
+    theirs = ov.Core, ov.compile_model
+    ov.Core, ov.compile_model = openvino_core, openvino_core().compile_model
+    try:
+        yield
+    finally:
+        ov.Core, ov.compile_model = theirs
 
 
 class _Forward(logging.Handler):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeage.errors import ModelError, UsageError
+from edgeage.runtime.core import openvino_core
 from edgeage.runtime.modelcache import ModelCache
 from edgeage.runtime.options import RuntimeOptions
 from edgeage.runtime.properties import device_properties
@@ -29,14 +30,12 @@ def read_network(path: Path) -> Any:
     Raises:
         ModelError: when it is missing or no network.
     """
-    import openvino as ov
-
     from edgeage.runtime.openvino import translated
 
     if not path.is_file():
         raise ModelError(f"{path} is missing; expected a face detector (.xml or .onnx)")
     with translated(f"read {path}", ModelError):
-        return ov.Core().read_model(path)
+        return openvino_core().read_model(path)
 
 
 def input_layout(model: Any, side: int) -> tuple[str, tuple[int, int]]:
@@ -142,7 +141,7 @@ class Network:
         with translated(f"open device «{device}» for {name}"), kept as folder:
             if folder is not None:
                 wanted["CACHE_DIR"] = str(folder)
-            self._compiled: Any = ov.Core().compile_model(model, device, wanted)
+            self._compiled: Any = openvino_core().compile_model(model, device, wanted)
             self._side_by_side = int(
                 self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
             )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import openvino as ov
 
 from edgeage.errors import DeviceNotFoundError
+from edgeage.runtime.core import openvino_core
 from edgeage.runtime.devices import kind_of, members_of
 from edgeage.runtime.modelcache import ModelCache
 from edgeage.runtime.properties import device_properties
@@ -48,7 +49,6 @@ class NetworkCompiler:
     """Compiles one network for one device, as often as another batch is wanted.
 
     Args:
-        core: OpenVINO's core.
         requested: the device asked for.
         source: the network.
         options: how the device is to be used.
@@ -57,9 +57,9 @@ class NetworkCompiler:
         DeviceNotFoundError: when the device is not there.
     """
 
-    def __init__(self, core: Any, requested: str, source: Source, options: RuntimeOptions) -> None:
-        self._core, self._source, self._options = core, source, options
-        self._device = resolved_device(core, requested)
+    def __init__(self, requested: str, source: Source, options: RuntimeOptions) -> None:
+        self._source, self._options = source, options
+        self._device = resolved_device(openvino_core(), requested)
         self._properties = device_properties(self._device, options, source.options)
 
     @property
@@ -79,6 +79,7 @@ class NetworkCompiler:
             ModelError: when its files hold no network.
             RuntimeError: OpenVINO's, when the device refuses it.
         """
+        core = openvino_core()
         told = repr(sorted(self._properties.items()))
         with self._cache_folder(str(size), told) as folder:
             properties = {**self._properties, **({"CACHE_DIR": str(folder)} if folder else {})}
@@ -86,11 +87,11 @@ class NetworkCompiler:
                 # Quicker than reading it first: what is in the cache is not read at all. Whatever
                 # is wrong is wrong with the network read first too, which tells what it is.
                 with contextlib.suppress(RuntimeError):
-                    return self._core.compile_model(str(self._source.xml), self._device, properties)
+                    return core.compile_model(str(self._source.xml), self._device, properties)
             model = self._source.read()
             first = ov.Dimension(1, size) if self.any_size and size > 1 else size
             model.reshape([first, 3, *self._source.input_hw])
-            return self._core.compile_model(model, self._device, properties)
+            return core.compile_model(model, self._device, properties)
 
     @contextlib.contextmanager
     def _cache_folder(self, *how: str) -> Iterator[Path | None]:
@@ -113,7 +114,7 @@ class NetworkCompiler:
         for name in members_of(self._device) or [self._device]:
             for key in _TOLD_APART_BY:
                 with contextlib.suppress(RuntimeError):
-                    yield repr(self._core.get_property(name, key))
+                    yield repr(openvino_core().get_property(name, key))
 
 
 def resolved_device(core: Any, requested: str) -> str:

@@ -21,6 +21,7 @@ from openvino.frontend import (
 from openvino.preprocess import PrePostProcessor
 
 from edgeage.errors import ModelError, did_you_mean
+from edgeage.runtime.core import openvino_core
 from edgeage.runtime.openvino import translated
 
 if TYPE_CHECKING:
@@ -51,11 +52,10 @@ class Prepared:
     takes_batches: bool
 
 
-def prepared_model(core: Any, manifest: Manifest) -> Prepared:
+def prepared_model(manifest: Manifest) -> Prepared:
     """Read somebody else's network and bring it into edgeage's own form.
 
     Args:
-        core: OpenVINO's core.
         manifest: says what the network takes and what its outputs mean.
 
     Raises:
@@ -63,10 +63,10 @@ def prepared_model(core: Any, manifest: Manifest) -> Prepared:
             manifest says.
     """
     takes_batches = True
-    model = _in_own_form(core, manifest)
+    model = _in_own_form(manifest)
     if not _reshaped(model, manifest, 2):
         takes_batches = False
-        model = _in_own_form(core, manifest)
+        model = _in_own_form(manifest)
     if not _reshaped(model, manifest, 1):
         height, width = manifest.input.input_hw
         raise ModelError(
@@ -77,7 +77,7 @@ def prepared_model(core: Any, manifest: Manifest) -> Prepared:
     return Prepared(model, takes_batches)
 
 
-def read_network(core: Any, network: Path, weights: Path | None = None) -> Any:
+def read_network(network: Path, weights: Path | None = None) -> Any:
     """Read an IR or ONNX file.
 
     Raises:
@@ -87,7 +87,8 @@ def read_network(core: Any, network: Path, weights: Path | None = None) -> Any:
         if network.suffix == ".onnx":
             model = _read_onnx(network)
         else:
-            model = core.read_model(network, weights) if weights else core.read_model(network)
+            files = (network, weights) if weights else (network,)
+            model = openvino_core().read_model(*files)
     if not model.inputs or not model.outputs:
         raise ModelError(f"cannot read {network}: it holds no network")
     return model
@@ -118,13 +119,13 @@ def names_of(port: Any) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _in_own_form(core: Any, manifest: Manifest) -> Any:
+def _in_own_form(manifest: Manifest) -> Any:
     takes = manifest.network_input
     assert takes is not None
     if "onnx" in manifest.files:
-        whole = read_network(core, manifest.file("onnx"))
+        whole = read_network(manifest.file("onnx"))
     else:
-        whole = read_network(core, manifest.file("ir_xml"), manifest.file("ir_bin"))
+        whole = read_network(manifest.file("ir_xml"), manifest.file("ir_bin"))
     port = _only_input(whole, manifest)
     layout = _layout(port, manifest, takes)
     results = [_output(whole, manifest, output.name).get_node() for output in manifest.outputs]

@@ -15,6 +15,7 @@ from edgeage.errors import ToolchainError
 from edgeage.movidius.machine import Machine
 from edgeage.movidius.toolchain import find_toolchain
 from edgeage.movidius.usb import UsbDevice, scan, usb_is_visible
+from edgeage.runtime.core import openvino_core
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,9 +149,7 @@ def list_devices(machine: Machine | None = None) -> Inventory:
 def list_openvino_devices() -> tuple[list[Device], str]:
     """Return the devices of the installed OpenVINO, and what went wrong, or an empty string."""
     try:
-        import openvino as ov
-
-        core = ov.Core()
+        core = openvino_core()
         names = [str(name) for name in core.available_devices]
         return [_openvino_entry(core, name) for name in names], ""
     except (ImportError, OSError, RuntimeError, AttributeError) as error:

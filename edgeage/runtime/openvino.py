@@ -15,6 +15,7 @@ from edgeage.errors import DeviceError, EdgeageError, ModelError, UsageError
 from edgeage.inputspec import center_crop
 from edgeage.runtime.backend import Answer, batch_problem
 from edgeage.runtime.compiling import NetworkCompiler, Source
+from edgeage.runtime.core import openvino_core
 from edgeage.runtime.options import RuntimeOptions
 from edgeage.runtime.requests import RequestPool, even_sizes
 from edgeage.runtime.sharing import joined_manifest, joined_model
@@ -68,7 +69,7 @@ def translated(
 def available_devices() -> list[str]:
     """Return the devices this OpenVINO finds here, for example ``["CPU"]``."""
     with translated("list the devices"):
-        return [str(name) for name in ov.Core().available_devices]
+        return [str(name) for name in openvino_core().available_devices]
 
 
 class OpenVINOBackend:
@@ -85,7 +86,6 @@ class OpenVINOBackend:
     def __init__(self, device: str = "AUTO", options: RuntimeOptions | None = None) -> None:
         self.device = device
         self._options = options or RuntimeOptions()
-        self._core = ov.Core()
 
     def load(self, manifest: Manifest, *, mean: np.ndarray | None = None) -> OpenVINOSession:
         """Load one compiled model; see :meth:`edgeage.runtime.Backend.load`.
@@ -100,7 +100,7 @@ class OpenVINOBackend:
 
     def _open(self, source: Source, manifest: Manifest, largest: int) -> OpenVINOSession:
         with translated(f"open device «{self.device}» for {manifest.name}", hint=_here):
-            compiler = NetworkCompiler(self._core, self.device, source, self._options)
+            compiler = NetworkCompiler(self.device, source, self._options)
         several = self._options.mode == "throughput"
         session = OpenVINOSession(compiler, manifest, self.device, largest, several=several)
         session.open()
@@ -151,7 +151,7 @@ class OpenVINOBackend:
 
         def read() -> Any:
             with translated(f"read {xml}", ModelError):
-                model = self._core.read_model(xml, weights)
+                model = openvino_core().read_model(xml, weights)
             if mean is not None:
                 _replace_mean(model, graph_mean(mean, manifest.input.input_hw), xml)
             return model
@@ -164,9 +164,9 @@ class OpenVINOBackend:
     def _foreign_source(self, manifest: Manifest) -> tuple[Source, int]:
         from edgeage.runtime.foreign import prepared_model
 
-        prepared = prepared_model(self._core, manifest)
+        prepared = prepared_model(manifest)
         source = Source(
-            lambda: prepared_model(self._core, manifest).model,
+            lambda: prepared_model(manifest).model,
             manifest.input.input_hw,
             manifest.options,
         )

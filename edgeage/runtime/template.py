@@ -32,7 +32,7 @@ def manifest_template(network: Path) -> str:
     Raises:
         ModelError: when it is no network, or one with no output that could be an age or gender.
     """
-    model = read_network(ov.Core(), network)
+    model = read_network(network)
     outputs = [fields for port in model.outputs if (fields := _output(port))]
     if not outputs:
         names = ", ".join(names_of(port)[0] for port in model.outputs)

@@ -10,6 +10,7 @@ import numpy as np
 
 from edgeage.compiler.profiles import Profile, read_profile
 from edgeage.errors import ModelError
+from edgeage.runtime.core import openvino_core
 from edgeage.verification.engines import Engine, TrainedEngine
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class _GraphEngine(Engine):
         with translated(f"compile {self.subject.manifest.name}", ModelError):
             graph = self.graph()
             blobs = self._add_points(graph)
-            compiled = ov.Core().compile_model(graph, "CPU", self.options())
+            compiled = openvino_core().compile_model(graph, "CPU", self.options())
             computes = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         release = ov.__version__.split("-")[0]
         self.name = f"{self.name} (OpenVINO {release}, computing in {computes})"
@@ -123,6 +124,6 @@ class CompiledEngine(_GraphEngine):
 
     def graph(self) -> Any:
         """Read it."""
-        import openvino as ov
-
-        return ov.Core().read_model(self._manifest.file("ir_xml"), self._manifest.file("ir_bin"))
+        return openvino_core().read_model(
+            self._manifest.file("ir_xml"), self._manifest.file("ir_bin")
+        )

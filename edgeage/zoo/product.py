@@ -10,6 +10,7 @@ import numpy as np
 from edgeage.errors import ParityError
 from edgeage.manifest import Manifest
 from edgeage.paths import atomic_dir
+from edgeage.runtime.core import openvino_core
 from edgeage.zoo.backend import backend_tools
 from edgeage.zoo.export import INPUT_NAME, write_onnx
 
@@ -98,9 +99,7 @@ def _compared(network: ZooNetwork, path: Path, faces: np.ndarray, origin: str) -
 
 
 def _openvino_answers(path: Path, batch: np.ndarray) -> dict[str, np.ndarray]:
-    import openvino as ov
-
-    core = ov.Core()
+    core = openvino_core()
     model = core.read_model(path)
     names = [output.get_any_name() for output in model.outputs]
     compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})

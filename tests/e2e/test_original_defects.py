@@ -15,6 +15,7 @@ import pytest
 from edgeage.caffe import read_mean
 from edgeage.datasets.store import DatumReader
 from edgeage.manifest import Manifest
+from edgeage.runtime.core import openvino_core
 
 
 def _build(cli, source, out, *more):
@@ -68,11 +69,10 @@ def test_training_and_inference_use_bgr_alike(cli, uneven, tmp_path):
 
 def test_the_full_mean_image_is_used_on_the_device_too(compiled_models, trained_models):
     """Mean image in training, one value a channel in inference."""
-    import openvino as ov
 
     trained = read_mean(Manifest.read(trained_models / "agenet.json").file("mean"))
     assert trained.std(axis=(1, 2)).min() > 0, "a flat mean could not tell the two apart"
-    model = ov.Core().read_model(compiled_models / "agenet" / "agenet.xml")
+    model = openvino_core().read_model(compiled_models / "agenet" / "agenet.xml")
     constants = {node.get_friendly_name(): node for node in model.get_ordered_ops()}
     np.testing.assert_array_equal(constants["mean"].data[0], trained)
 

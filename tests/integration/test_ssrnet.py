@@ -8,11 +8,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import openvino as ov
 import pytest
 
 from edgeage.compiler.imported import compile_imported
 from edgeage.errors import ParityError
+from edgeage.runtime.core import openvino_core
 from edgeage.runtime.openvino import OpenVINOBackend
 from edgeage.runtime.options import RuntimeOptions
 from edgeage.zoo.importing import import_model
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(not WEIGHTS.is_dir(), reason="needs the publishe
 
 
 def _computes_bf16():
-    capabilities = ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    capabilities = openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return "BF16" in capabilities
 
 

@@ -58,9 +58,8 @@ def opencv_answer() -> Callable[..., np.ndarray]:
 @pytest.fixture
 def graph_answer() -> Callable[..., np.ndarray]:
     """Build and run a network with the compiler's graph in float32."""
-    import openvino as ov
-
     from edgeage.compiler.graph import build_graph
+    from edgeage.runtime.core import openvino_core
 
     def run(
         prototxt: Path, caffemodel: Path | None, pixels: np.ndarray, **options: object
@@ -69,6 +68,6 @@ def graph_answer() -> Callable[..., np.ndarray]:
         weights = caffe.read_weights(caffemodel) if caffemodel else {}
         graph = build_graph(caffe.read_net(prototxt), weights, **options)
         exact = {"INFERENCE_PRECISION_HINT": "f32"}
-        return np.array(ov.compile_model(graph, "CPU", exact)([pixels])[0])
+        return np.array(openvino_core().compile_model(graph, "CPU", exact)([pixels])[0])
 
     return run

@@ -13,6 +13,7 @@ import pytest
 from edgeage.compiler import Int8Options, compile_model, find_model
 from edgeage.errors import ParityError, UsageError
 from edgeage.manifest import Manifest
+from edgeage.runtime.core import openvino_core
 from edgeage.runtime.openvino import OpenVINOBackend, available_devices
 from edgeage.testing import write_random_model
 
@@ -182,9 +183,7 @@ def agenet(tmp_path_factory):
 
 
 def test_the_cpu_computes_every_weighted_layer_in_bytes(agenet):
-    import openvino as ov
-
-    core = ov.Core()
+    core = openvino_core()
     if "INT8" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         pytest.skip("this CPU has no INT8")
     network = core.compile_model(agenet.file("ir_xml"), "CPU", dict(agenet.options))
@@ -204,9 +203,7 @@ def test_the_cpu_computes_every_weighted_layer_in_bytes(agenet):
 
 def test_normalisations_are_scaled_and_their_input_is_not_rounded(agenet):
     """Half precision, which an ARM CPU, a GPU and an NPU compute in, ends at 65,504."""
-    import openvino as ov
-
-    network = ov.Core().read_model(agenet.file("ir_xml"))
+    network = openvino_core().read_model(agenet.file("ir_xml"))
     nodes = {node.get_friendly_name(): node for node in network.get_ordered_ops()}
     for name, pool in (("norm1", "pool1"), ("norm2", "pool2")):
         scaled = nodes[f"{name}/scaled"]

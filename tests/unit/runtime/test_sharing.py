@@ -9,6 +9,7 @@ import pytest
 from edgeage import Predictor, caffe
 from edgeage.compiler import compile_model, find_model
 from edgeage.manifest import Manifest
+from edgeage.runtime.core import openvino_core
 from edgeage.runtime.openvino import OpenVINOBackend
 from edgeage.runtime.sharing import joined_model
 from edgeage.testing import write_random_model
@@ -33,7 +34,7 @@ def alike(tmp_path_factory):
 
 
 def _read(manifest):
-    return ov.Core().read_model(manifest.file("ir_xml"))
+    return openvino_core().read_model(manifest.file("ir_xml"))
 
 
 def _count(model, kind):

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-import openvino as ov
 import pytest
 
 from edgeage.errors import ModelError, UnsupportedLayerError, UsageError
 from edgeage.networkinput import NetworkInput
 from edgeage.outputs import Output
+from edgeage.runtime.core import openvino_core
 from edgeage.zoo import NETWORKS, ZooNetwork, build_network, write_onnx
 from edgeage.zoo.applications import application_names
 from edgeage.zoo.wideresnet import wide_resnet
 
 
 def onnx_answers(path, network, batch):
-    model = ov.Core().read_model(path)
-    compiled = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    model = openvino_core().read_model(path)
+    compiled = openvino_core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     found = compiled([network.prepared(batch).transpose(0, 3, 1, 2)])
     return {output.name: found[output.name] for output in network.outputs}
 
