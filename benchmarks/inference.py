@@ -26,6 +26,7 @@ from document import write_document
 from peers import onnx_peer, opencv_peer, trained_models
 
 from edgeage.compiler import compile_model
+from edgeage.compiler.sources import RELEASED
 from edgeage.networks import NetworkSet
 from edgeage.prediction.clock import StageClock
 from edgeage.runtime.openvino import OpenVINOBackend
@@ -120,7 +121,7 @@ def compare(
     folder: Path, options: Any, stack: contextlib.ExitStack
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Make all runners, check their answers and measure them."""
-    models, weights = trained_models(folder)
+    models, weights = trained_models(options.models, folder)
     batch = faces(options.data, models[0], options.faces)
     peers = {"cv2.dnn": opencv_peer(models)}
     try:
@@ -156,6 +157,7 @@ def show(rows: Sequence[dict[str, Any]]) -> None:
 def main() -> None:
     """Measure, print a table and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", nargs=2, default=RELEASED, help="other .caffemodel files")
     parser.add_argument("--data", type=Path, help="a built data set: real faces, and INT8")
     parser.add_argument("--seconds", type=float, default=6, help="how long each row is timed")
     parser.add_argument("--rounds", type=int, default=9, help="in how many turns")

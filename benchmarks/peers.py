@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from edgeage.compiler import TrainedModel, find_model
+from edgeage.compiler.sources import RELEASED
 from edgeage.errors import ModelError
 from edgeage.speed import Figures, take_turns
 from edgeage.testing import write_random_model
@@ -23,14 +24,18 @@ __all__ = ["Peer", "onnx_peer", "opencv_peer", "trained_models"]
 _CHUNKS = (1, 8, 32)
 
 
-def trained_models(folder: Path) -> tuple[list[TrainedModel], str]:
-    """Return the released AgeNet and GenderNet, or random ones, and which they are.
+def trained_models(names: Sequence[str], folder: Path) -> tuple[list[TrainedModel], str]:
+    """Return the networks of these names or files, and whether they are released, given or random.
 
-    Speed does not depend on the weights.
+    Where the released ones are asked for and not installed, random ones of the same form stand in
+    for them: speed does not depend on the weights.
     """
+    released = tuple(names) == RELEASED
     try:
-        return [find_model("agenet"), find_model("gendernet")], "released"
+        return [find_model(name) for name in names], "released" if released else "given"
     except ModelError:
+        if not released:
+            raise
         random = [write_random_model(folder / "random", task) for task in ("age", "gender")]
         return [find_model(path) for path in random], "random"
 

