@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from edgeage.caffe import check_mean, read_mean
-from edgeage.datasets import DatumReader, read_records, read_report
+from edgeage.datasets import read_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,31 +80,3 @@ def test_a_wrong_call_is_one_clear_line(
     assert message in result.stderr
     assert "Traceback" not in result.stderr
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.slow
-def test_the_asian_faces_of_utkface(
-    cli: Callable[..., Any], utkface_archive: Path, tmp_path: Path
-) -> None:
-    result = cli(
-        "dataset", "build", "utkface", utkface_archive, "-o", tmp_path / "x", "--race", "asian",
-        "--no-oversample", "--size", "96", "--json",
-    )  # fmt: skip
-    assert result.exit_code == 0, result.stderr
-    report = json.loads(result.stdout)
-    assert {reason: entry["count"] for reason, entry in report["drops"].items()} == {
-        "missing dot": 1, "missing field": 3, "space in the name": 1,
-    }  # fmt: skip
-    assert report["faces"] == 2747
-    assert abs(sum(report["counts"]["age"]["test"]) - 0.2 * 2747) <= 2
-    # 32 files are byte for byte copies; looking at all pairs found gave about 100 photographs
-    # that are there twice.
-    assert report["near_duplicates"]["identical_files"] == 32
-    assert 90 <= report["near_duplicates"]["pairs"] <= 115
-    sides: dict[int | None, set[str]] = {}
-    for item in read_records(tmp_path / "x" / "records.csv"):
-        sides.setdefault(item.duplicate_group, set()).add(item.split)
-    assert all(len(found) == 1 for group, found in sides.items() if group is not None)
-    check_mean(read_mean(tmp_path / "x" / "mean.binaryproto"), (3, 96, 96))
-    with DatumReader(tmp_path / "x" / "gender_test_lmdb") as reader:
-        assert len(reader) == sum(report["counts"]["gender"]["test"])
