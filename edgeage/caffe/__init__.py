@@ -6,8 +6,9 @@ mean does not load protobuf.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from edgeage.lazy import lazy_names
 
 if TYPE_CHECKING:
     from edgeage.caffe.datum import decode_datum, encode_datum
@@ -56,16 +57,5 @@ _HOMES = {
     "solverstate": ("SolverState", "read_solverstate", "write_solverstate"),
     "weights": ("read_weights", "write_weights"),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from edgeage.lazy import lazy_names
 
 if TYPE_CHECKING:
     from edgeage.compiler.compile import compile_model
@@ -22,21 +23,12 @@ __all__ = [
     "released_models",
 ]
 
-_HOME_OF = {
-    "Int8Options": "int8",
-    "Profile": "profiles",
-    "TrainedModel": "sources",
-    "compile_model": "compile",
-    "find_model": "sources",
-    "read_profile": "profiles",
-    "released_models": "released",
+_HOMES = {
+    "compile": ("compile_model",),
+    "int8": ("Int8Options",),
+    "profiles": ("Profile", "read_profile"),
+    "released": ("released_models",),
+    "sources": ("TrainedModel", "find_model"),
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import what is asked for: who only runs released models does not wait for the compiler."""
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

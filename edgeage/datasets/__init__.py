@@ -5,8 +5,9 @@ Everything public is importable from here and loaded on first use.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from edgeage.lazy import lazy_names
 
 if TYPE_CHECKING:
     from edgeage.datasets.build import build_dataset, build_utkface
@@ -40,33 +41,18 @@ __all__ = [
     "read_report",
 ]
 
-_HOME_OF = {
-    "DATASETS": "importers",
-    "BuildOptions": "options",
-    "DatasetFinding": "checking",
-    "DatumReader": "store",
-    "DatumWriter": "store",
-    "FaceReader": "reader",
-    "FaceRecord": "records",
-    "ImportOptions": "importers.found",
-    "SplitRecord": "records",
-    "build_dataset": "build",
-    "build_utkface": "build",
-    "check_dataset": "checking",
-    "compute_mean": "mean",
-    "dataset_stats": "statistics",
-    "read_records": "records",
-    "read_report": "report",
+_HOMES = {
+    "build": ("build_dataset", "build_utkface"),
+    "checking": ("DatasetFinding", "check_dataset"),
+    "importers": ("DATASETS",),
+    "importers.found": ("ImportOptions",),
+    "mean": ("compute_mean",),
+    "options": ("BuildOptions",),
+    "reader": ("FaceReader",),
+    "records": ("FaceRecord", "SplitRecord", "read_records"),
+    "report": ("read_report",),
+    "statistics": ("dataset_stats",),
+    "store": ("DatumReader", "DatumWriter"),
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

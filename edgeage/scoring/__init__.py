@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from edgeage.lazy import lazy_names
 
 if TYPE_CHECKING:
     from edgeage.scoring.calibration import calibrate
@@ -11,15 +12,9 @@ if TYPE_CHECKING:
 
 __all__ = ["EvaluateOptions", "calibrate", "evaluate"]
 
-_HOME_OF = {
-    "EvaluateOptions": "run",
-    "calibrate": "calibration",
-    "evaluate": "run",
+_HOMES = {
+    "calibration": ("calibrate",),
+    "run": ("EvaluateOptions", "evaluate"),
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import what is asked for."""
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -5,8 +5,9 @@ Nothing is imported before it is asked for: the measuring itself needs no more t
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from edgeage.lazy import lazy_names
 
 if TYPE_CHECKING:
     from edgeage.speed.bench import Bench, BenchOptions, run_bench
@@ -15,20 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Bench", "BenchOptions", "Figures", "machine", "run_bench", "take_turns"]
 
-_HOME_OF = {
-    "Bench": "bench",
-    "BenchOptions": "bench",
-    "Figures": "timing",
-    "machine": "hardware",
-    "run_bench": "bench",
-    "take_turns": "timing",
+_HOMES = {
+    "bench": ("Bench", "BenchOptions", "run_bench"),
+    "hardware": ("machine",),
+    "timing": ("Figures", "take_turns"),
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import what is asked for."""
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

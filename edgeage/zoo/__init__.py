@@ -5,8 +5,9 @@ Keras 3 is opened only when a network is built.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from edgeage.lazy import lazy_names
 
 if TYPE_CHECKING:
     from edgeage.zoo.export import write_onnx
@@ -25,21 +26,12 @@ __all__ = [
     "write_onnx",
 ]
 
-_HOME_OF = {
-    "FORMS": "importing",
-    "NETWORKS": "networks",
-    "ZooNetwork": "network",
-    "build_network": "networks",
-    "import_model": "importing",
-    "load_h5": "h5weights",
-    "write_onnx": "export",
+_HOMES = {
+    "export": ("write_onnx",),
+    "h5weights": ("load_h5",),
+    "importing": ("FORMS", "import_model"),
+    "network": ("ZooNetwork",),
+    "networks": ("NETWORKS", "build_network"),
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import what is asked for: nothing here needs Keras to be known by name."""
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)
