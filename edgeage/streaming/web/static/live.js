@@ -38,10 +38,11 @@ export function startLive({ setStatus, isAuthorized }) {
     events = new EventSource("/v1/events");
     events.onopen = () => {
       wait = 500;
-      ended = "";
+      ended = sourceLost = "";
+      // It may be another server, or another stream; either tells at once what it shows now.
+      latest = null;
       heard = performance.now();
       picture.restart();
-      refresh();
     };
     events.onmessage = (message) => take(message.data);
     events.onerror = lost;
@@ -71,6 +72,8 @@ export function startLive({ setStatus, isAuthorized }) {
       ages.count(event);
     } else if (event.type === "start" && event.timestamp !== begun) {
       begun = event.timestamp;
+      latest = null;
+      ended = sourceLost = "";
       byId("device").textContent = event.device ?? byId("device").textContent;
       ages.clear();
     } else if (event.type === "lost") {
@@ -91,16 +94,16 @@ export function startLive({ setStatus, isAuthorized }) {
     }
     if (picture.paused || latest === drawn) return;
     drawn = latest;
-    const faces = latest.faces ?? [];
-    byId("fps").textContent = typeof latest.fps === "number" ? latest.fps.toFixed(1) : "–";
-    byId("frame").textContent = latest.frame ?? "–";
-    byId("count").textContent = latest.counts?.faces ?? faces.length;
+    const { faces = [], counts, fps, frame } = latest ?? {};
+    byId("fps").textContent = typeof fps === "number" ? fps.toFixed(1) : "–";
+    byId("frame").textContent = frame ?? "–";
+    byId("count").textContent = counts?.faces ?? latest?.faces?.length ?? "–";
     byId("device").textContent = [...new Set(faces.map((face) => face.device))].join(", ")
       || byId("device").textContent;
-    if (latest.counts) showCounts(latest.counts);
+    if (counts) showCounts(counts);
     else showFaces(faces);
     ages.draw();
-    if (performance.now() - spoken > SPOKEN_MS) speak(faces, latest.counts);
+    if (latest && performance.now() - spoken > SPOKEN_MS) speak(faces, counts);
   }
 
   function speak(faces, counts) {

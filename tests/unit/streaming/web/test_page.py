@@ -161,7 +161,6 @@ def test_pausing_holds_the_picture(serve, open_page, frame):
         expect(page.locator("#frame")).not_to_have_text(held)
 
 
-@pytest.mark.xfail(reason="the page at times keeps the former server's rows", strict=False)
 def test_a_lost_server_is_found_again(serve, open_page):
     hub = Hub()
     served = serve(hub=hub)
