@@ -90,7 +90,7 @@ def _face(face: TrackedFace) -> dict[str, Any]:
         "track": face.track,
         "box": list(face.box),
         "age": _rounded(face.age, 1),
-        "age_interval": None if face.age_interval is None else list(face.age_interval),
+        "age_interval": face.age_interval and [round(end, 1) for end in face.age_interval],
         "age_group": face.age_group,
         "gender": face.gender,
         "gender_probability": _rounded(face.gender_probability, 4),

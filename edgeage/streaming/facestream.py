@@ -23,7 +23,7 @@ from edgeage.streaming.frame import TrackedFace, VideoFrame
 from edgeage.streaming.framesources import open_source
 from edgeage.streaming.looks import look_at
 from edgeage.streaming.options import StreamOptions
-from edgeage.streaming.smoothing import Schedule, Smoother, age_interval
+from edgeage.streaming.smoothing import Schedule, Smoother
 from edgeage.streaming.summary import Rate, Summary
 from edgeage.streaming.tracker import Memory, Tracker
 
@@ -277,17 +277,16 @@ class FaceStream:
                 self._smoothers.pop(number, None)
 
     def _face(self, seen: _Seen, smoother: Smoother) -> TrackedFace:
-        detection, fields = seen.face.detection, smoother.fields
+        detection = seen.face.detection
         face = TrackedFace(
             seen.box,
             score=detection.score if detection else None,
             landmarks=detection.landmarks if detection and not seen.predicted else (),
             detected=not seen.face.is_whole,
             track=seen.number,
-            age_interval=age_interval(fields.get("age_probabilities", ())),
             quality=round(seen.quality, 4),
             predicted=seen.predicted,
-            **fields,
+            **smoother.fields,
         )
         named = self._steps.named(face)
         assert isinstance(named, TrackedFace)

@@ -26,6 +26,8 @@ class TrackedFace(Face):
         box: left, top, right and bottom edge in whole pixels of the frame, clipped to it; right
             and bottom excluded.
         age: years.
+        age_interval: lowest and highest age in years, of single looks' intervals; they held four
+            of five faces' ages where the network was calibrated. None where it was not.
         age_group: the most probable age group.
         age_group_probability: its probability, 0 to 1.
         age_probabilities: the probability of every age group, in the order of the network's
@@ -39,15 +41,12 @@ class TrackedFace(Face):
             box is predicted.
         detected: False where the whole frame was taken as the face.
         track: number of its track, from 1 on; the same as long as it is followed.
-        age_interval: the ages between which 80 % of the probability lies, in years; None where
-            the network tells no probabilities of the nine groups.
         quality: how well it was seen when it was last detected, 0 to 1: the product of size,
             sharpness and frontalness.
         predicted: whether the box is where the face was going, in a frame that was not searched.
     """
 
     track: int = 0
-    age_interval: tuple[float, float] | None = None
     quality: float = 0.0
     predicted: bool = False
 

@@ -13,10 +13,7 @@ if TYPE_CHECKING:
 
     from edgeage.faceresult import Face
 
-__all__ = ["COVERAGE", "Schedule", "Smoother", "age_interval"]
-
-COVERAGE = 0.8
-"""Share of the probability that an age interval holds."""
+__all__ = ["Schedule", "Smoother"]
 
 _LEAST_WEIGHT = 0.02
 _MOST_WEIGHT = 30.0
@@ -62,9 +59,10 @@ class Schedule:
 class Smoother:
     """Averages the answers about one face.
 
-    Probabilities are averaged, and ages with them, each answer weighed by how well the face was
-    seen. A weight that has grown large makes room for what is new, so that a mistake is not kept
-    for ever.
+    Probabilities, ages and both ends of their intervals are averaged, each answer weighed by how
+    well the face was seen. A weight that has grown large makes room for what is new, so that a
+    mistake is not kept for ever. An interval does not narrow with the looks: what a network is
+    wrong about in one of them it is wrong about in the others.
 
     Args:
         group_labels: what the age groups are called, in the order of their probabilities.
@@ -76,6 +74,7 @@ class Smoother:
     def __init__(self, group_labels: Sequence[str] = AGE_GROUPS) -> None:
         self._labels, self._weight = group_labels, 0.0
         self._age: float | None = None
+        self._interval: np.ndarray | None = None
         self._groups: np.ndarray | None = None
         self._gender: np.ndarray | None = None
         self._last: Face | None = None
@@ -93,6 +92,8 @@ class Smoother:
         share = weight / self._weight
         if face.age is not None:
             self._age = _mixed(self._age, face.age, share)
+        if face.age_interval is not None:
+            self._interval = _mixed(self._interval, np.array(face.age_interval), share)
         if face.age_probabilities:
             self._groups = _mixed(self._groups, np.array(face.age_probabilities), share)
         if face.gender is not None and face.gender_probability is not None:
@@ -109,6 +110,8 @@ class Smoother:
             "age_group": self._last.age_group,
             "device": self._last.device,
         }
+        if self._interval is not None:
+            fields["age_interval"] = tuple(float(end) for end in self._interval)
         if self._groups is not None:
             best = int(self._groups.argmax())
             fields["age_group"] = self._labels[best]
@@ -119,33 +122,6 @@ class Smoother:
             fields["gender"] = GENDERS[best]
             fields["gender_probability"] = float(self._gender[best])
         return fields
-
-
-def age_interval(
-    probabilities: Sequence[float], coverage: float = COVERAGE
-) -> tuple[float, float] | None:
-    """Return the ages between which the middle of a distribution over the age groups lies.
-
-    Within a group every age is taken to be as probable as the others. It is as good as the
-    probabilities are.
-
-    Args:
-        probabilities: of :data:`edgeage.AGE_GROUPS`; of other groups there is no interval.
-        coverage: the share of the probability to hold.
-
-    Returns:
-        The lowest and highest age in years, or None.
-
-    >>> age_interval((0, 0, 1, 0, 0, 0, 0, 0, 0))
-    (21.0, 29.0)
-    """
-    if len(probabilities) != len(AGE_GROUPS):
-        return None
-    edges = np.array([int(label.split("-")[0]) for label in AGE_GROUPS] + [100.0])
-    below = np.concatenate([[0.0], np.cumsum(probabilities)])
-    rest = (1 - coverage) / 2
-    low, high = np.interp([rest * below[-1], (1 - rest) * below[-1]], below, edges)
-    return round(float(low), 1), round(float(high), 1)
 
 
 def _mixed(old: Any, new: Any, share: float) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import threading
 import time
@@ -16,6 +17,8 @@ from edgeage.testing import FakeBackend, FakeDetector
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from edgeage.manifest import Manifest
 
 
 @pytest.fixture(scope="session")
@@ -39,11 +42,27 @@ def video(made: Any) -> Any:
     return video
 
 
+class CalibratedBackend(FakeBackend):
+    """Its ages have intervals, as those of calibrated networks."""
+
+    @property
+    def models(self) -> tuple[Manifest, ...]:
+        return tuple(
+            dataclasses.replace(
+                manifest,
+                outputs=tuple(dataclasses.replace(o, interval=1.0) for o in manifest.outputs),
+            )
+            if manifest.task == "age"
+            else manifest
+            for manifest in super().models
+        )
+
+
 @pytest.fixture
 def predictor(video: Any) -> Iterator[Predictor]:
     """A Predictor that finds the faces of ``video`` and tells age and gender by brightness."""
     detector = FakeDetector(video.detect)
-    with Predictor(backend=FakeBackend(), detector=detector, detect="always") as predictor:
+    with Predictor(backend=CalibratedBackend(), detector=detector, detect="always") as predictor:
         predictor.fake_detector = detector
         yield predictor
 

@@ -12,6 +12,7 @@ from edgeage import Predictor, UsageError
 from edgeage.errors import DeviceError, VideoError
 from edgeage.faces import Detection
 from edgeage.streaming import ArraySource, StreamOptions
+from edgeage.streaming.events import frame_event
 from edgeage.testing import FakeBackend, FakeDetector
 
 
@@ -72,6 +73,9 @@ def test_what_a_frame_and_a_face_tell(follow):
     face = frame.faces[0]
     assert 0 < face.quality <= 1
     assert face.age_interval[0] < face.age < face.age_interval[1]
+    assert frame_event(frame)["faces"][0]["age_interval"] == [
+        pytest.approx(end, abs=0.05) for end in face.age_interval
+    ]
     assert (face.device, face.latency_ms) == ("FAKE", frame.latency_ms)
     assert len(face.landmarks) == 5
     assert frames[31].faces[0].landmarks == ()

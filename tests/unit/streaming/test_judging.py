@@ -10,7 +10,7 @@ from edgeage.faceresult import Face
 from edgeage.faces import Detection
 from edgeage.prediction.finder import FoundFace
 from edgeage.streaming.looks import frontalness, likeness, look_at
-from edgeage.streaming.smoothing import Schedule, Smoother, age_interval
+from edgeage.streaming.smoothing import Schedule, Smoother
 
 FRONTAL = ((30, 40), (70, 40), (50, 60), (35, 80), (65, 80))
 
@@ -71,11 +71,12 @@ def test_refresh_of_one_is_always():
     assert all(schedule.is_due(n, 0.5) for n in range(10))
 
 
-def answer(age, female, groups=None):
+def answer(age, female, groups=None, interval=None):
     gender = "Female" if female >= 0.5 else "Male"
     return Face(
         (0, 0, 9, 9),
         age=age,
+        age_interval=interval,
         age_group="x",
         age_probabilities=groups or (),
         gender=gender,
@@ -106,13 +107,21 @@ def test_what_is_new_is_heard_after_a_long_time():
     assert smoother.fields["gender"] == "Male"
 
 
+def test_intervals_are_averaged_as_ages_are():
+    smoother = Smoother()
+    smoother.add(answer(20, 0.9), 1.0)
+    assert "age_interval" not in smoother.fields
+    smoother = Smoother()
+    for age, quality in ((20, 0.75), (40, 0.25)):
+        smoother.add(answer(age, 0.9, interval=(age - 4, age + 8)), quality)
+    assert smoother.fields["age_interval"] == pytest.approx((21, 33))
+    # As wide after many looks as each look's own.
+    for _ in range(200):
+        smoother.add(answer(30, 0.9, interval=(26, 38)), 1.0)
+    assert smoother.fields["age_interval"] == pytest.approx((26, 38), abs=0.1)
+
+
 def test_other_groups_keep_their_names():
     smoother = Smoother(("young", "old"))
     smoother.add(answer(30, 0.9, (0.4, 0.6)), 0.5)
     assert smoother.fields["age_group"] == "old"
-    assert age_interval((0.4, 0.6)) is None
-
-
-def test_the_interval_holds_the_middle():
-    low, high = age_interval((0.1, 0.2, 0.4, 0.2, 0.1, 0, 0, 0, 0))
-    assert (low, high) == (10, 40)
