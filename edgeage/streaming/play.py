@@ -100,10 +100,12 @@ class Play:
     def _show(self, frame: VideoFrame) -> None:
         event = frame_event(frame, aggregate=self._aggregate)
         picture = None
-        if any(sink.wants_picture for sink in self._sinks):
+        # Asked once: somebody may begin to watch meanwhile.
+        wanting = [sink.wants_picture for sink in self._sinks]
+        if any(wanting):
             picture = shown_picture(frame, blur=self._blur, aggregate=self._aggregate)
-        for sink in self._sinks:
-            sink.take(event, picture if sink.wants_picture else None)
+        for sink, wants in zip(self._sinks, wanting, strict=True):
+            sink.take(event, picture if wants else None)
 
     def _tell(self, event: dict[str, Any]) -> None:
         for sink in self._sinks:

@@ -37,13 +37,12 @@ _MOST_REPEATS = 250
 
 
 class Sink(Protocol):
-    """Takes a stream's frames and events, in order, in one thread.
+    """Takes a stream's frames and events, in order, in one thread."""
 
-    Attributes:
-        wants_picture: whether a frame's picture is to be drawn for it.
-    """
-
-    wants_picture: bool
+    @property
+    def wants_picture(self) -> bool:
+        """Whether the next frame's picture is to be drawn for it."""
+        ...
 
     @property
     def is_done(self) -> bool:
@@ -63,12 +62,17 @@ class Sink(Protocol):
 class Publisher(Protocol):
     """Shows a stream to others, for example a web page's hub."""
 
+    @property
+    def watched(self) -> bool:
+        """Whether somebody sees the pictures; without, they are not drawn."""
+        ...
+
     def publish(self, picture_bgr: np.ndarray | None, event: Mapping[str, Any]) -> None:
         """Show an event, and a frame's picture.
 
         Args:
-            picture_bgr: uint8 array of shape (height, width, 3), BGR; None for events that are
-                no frame's.
+            picture_bgr: uint8 array of shape (height, width, 3), BGR, of a frame; None for other
+                events, and while nobody watches.
             event: the event, JSON-ready.
         """
         ...
@@ -103,21 +107,24 @@ class JsonLines:
 
 
 class PublisherSink:
-    """Hands everything to a publisher.
+    """Hands everything to a publisher, pictures while somebody watches.
 
     Args:
         publisher: who gets it.
 
     Attributes:
-        wants_picture: True.
         is_done: False.
     """
 
-    wants_picture = True
     is_done = False
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
+
+    @property
+    def wants_picture(self) -> bool:
+        """Whether somebody watches."""
+        return self._publisher.watched
 
     def take(self, event: Event, picture_bgr: np.ndarray | None) -> None:
         """Publish an event.

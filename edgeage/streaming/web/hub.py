@@ -75,7 +75,7 @@ class Hub:
 
     @property
     def frames(self) -> int:
-        """How many pictures were published; the latest one's number."""
+        """How many frames were published, with and without a picture; the latest one's number."""
         return self._frames
 
     @property
@@ -93,8 +93,8 @@ class Hub:
 
         Args:
             picture_bgr: uint8 array of shape (height, width, 3), BGR, as it is to be shown. It is
-                not copied, so nobody may write into it afterwards. With None a ``"frame"`` has no
-                picture, and other events leave the one there.
+                not copied, so nobody may write into it afterwards. Of a ``"frame"`` only; None
+                where nobody watches.
             event: JSON-ready fields with a ``"type"``. Of ``"frame"`` events only the latest is
                 kept for a listener that is behind; of the others the latest 64. The latest
                 ``"start"``, ``"end"`` and ``"frame"`` are told to newcomers too.
@@ -108,10 +108,8 @@ class Hub:
         kind = str(event["type"])
         text = json.dumps(dict(event), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
         with self._lock:
-            if picture_bgr is not None:
+            if kind == "frame":
                 self._picture, self._frames = picture_bgr, self._frames + 1
-            elif kind == "frame":
-                self._picture = None
             self._events += 1
             told = Event(self._events, kind, text)
             if kind == "start":

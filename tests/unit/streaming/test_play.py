@@ -41,6 +41,8 @@ def validator(repo_root):
 
 
 class Hub:
+    watched = True
+
     def __init__(self):
         self.got = []
 
@@ -132,6 +134,26 @@ def test_a_publisher_gets_pictures_with_frames_only(play, grey):
     ]  # fmt: skip
     assert hub.got[1][0].shape == (240, 320, 3)
     assert (hub.got[1][0] != 80).any()
+
+
+def test_nothing_is_drawn_while_nobody_watches(play, grey, monkeypatch):
+    drawn = []
+    real = edgeage.streaming.play.draw_faces
+    monkeypatch.setattr(
+        "edgeage.streaming.play.draw_faces", lambda *a, **b: drawn.append(1) or real(*a, **b)
+    )
+
+    class Seldom(Hub):
+        def publish(self, picture_bgr, event):
+            super().publish(picture_bgr, event)
+            self.watched = event.get("frame") in (2, 3)
+
+    hub = Seldom()
+    hub.watched = False
+    play(ArraySource([grey(80)] * 8), [PublisherSink(hub), JsonLines(io.StringIO())])
+    with_picture = [event["frame"] for picture, event in hub.got if picture is not None]
+    assert with_picture == [3, 4]
+    assert len(drawn) == 2
 
 
 def test_an_interrupted_stream_ends_well(grey):

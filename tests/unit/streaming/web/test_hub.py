@@ -41,6 +41,8 @@ def test_a_frame_without_a_picture_leaves_no_old_one(frame):
     assert hub.jpeg() == b""
     hub.publish(frame, frame_event(3))
     assert hub.jpeg()
+    # Frames count whether or not somebody sees them, as /metrics tells.
+    assert hub.frames == 3
 
 
 def test_a_large_picture_is_brought_down():
