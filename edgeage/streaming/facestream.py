@@ -2,7 +2,7 @@
 
 ::
 
-    capture ──> detect ──> track ──> estimate ──> frames, in the source's order
+    capture ──> follow ──> estimate ──> frames, in the source's order
 
 Each step has a thread of its own and works on the next frame while the following step is at this
 one; between two of them only a few frames wait.
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 __all__ = ["FaceStream"]
 
 _AHEAD = 4
-_SEARCHED_TOGETHER = 2
 _ESTIMATED_TOGETHER = 32
 _FRAME = Source("<frame>")
 
@@ -66,7 +65,6 @@ class _Work:
     """A frame on its way, or the news that the source is lost."""
 
     taken: Captured | Lost
-    found: list[FoundFace] | None = None
     seen: list[_Seen] = dataclasses.field(default_factory=list)
     hidden: list[Box] = dataclasses.field(default_factory=list)
     forgotten: list[int] = dataclasses.field(default_factory=list)
@@ -109,8 +107,7 @@ class FaceStream:
         self._pipeline = Pipeline(
             (_Work(taken) for taken in self._capture),
             [
-                Stage("detect", self._detect, limit=_SEARCHED_TOGETHER),
-                Stage("track", self._track, limit=_SEARCHED_TOGETHER),
+                Stage("follow", self._follow),
                 Stage("estimate", self._estimate, _faces, _ESTIMATED_TOGETHER),
             ],
             ahead=_AHEAD,
@@ -119,7 +116,7 @@ class FaceStream:
         self._tracker = Tracker(Memory(max(self.options.coast, span), self.options.remember))
         self._schedules: dict[int, Schedule] = {}
         self._smoothers: dict[int, Smoother] = {}
-        self._looked = self._searched = self._estimates = 0
+        self._passed = self._searched = self._estimates = 0
         self._rate = Rate()
         self._frames: Generator[_Work, None, None] | None = None
 
@@ -203,50 +200,47 @@ class FaceStream:
     ) -> None:
         self.close()
 
-    def _detect(self, works: Sequence[_Work]) -> None:
-        """Search every few frames for faces."""
-        searched: list[tuple[_Work, np.ndarray]] = []
+    def _follow(self, works: Sequence[_Work]) -> None:
+        """Tell whose faces there are and whose age and gender are to be estimated."""
         for work in works:
             if isinstance(work.taken, Captured):
-                if self._looked % self.options.detect_every == 0:
-                    searched.append((work, work.taken.picture))
-                self._looked += 1
-        if searched:
-            found = self._steps.find([picture for _, picture in searched])
-            for (work, _), faces in zip(searched, found, strict=True):
-                work.found = faces
-            self._searched += len(searched)
+                self._tracker.move(work.taken.number)
+                searched = self._is_due()
+                if searched:
+                    self._search(work, work.taken)
+                self._look(work, work.taken, searched=searched)
 
-    def _track(self, works: Sequence[_Work]) -> None:
-        """Tell whose faces they are and whose age and gender are to be estimated."""
-        for work in works:
-            if isinstance(work.taken, Captured):
-                self._follow(work, work.taken)
+    def _is_due(self) -> bool:
+        """Tell whether to search the frame for faces, and count on that."""
+        if self._searched and not self._tracker.is_unsure:
+            self._passed += 1
+            if self._passed < self.options.detect_every:
+                return False
+        self._passed = 0
+        self._searched += 1
+        return True
 
-    def _follow(self, work: _Work, taken: Captured) -> None:
-        tracker, known = self._tracker, list(self._schedules)
-        tracker.move(taken.number)
-        if work.found is not None:
-            looks = [look_at(taken.picture, face) for face in work.found]
-            tracker.update(work.found, looks)
-            work.forgotten = [number for number in known if not tracker.is_known(number)]
-            for number in work.forgotten:
-                del self._schedules[number]
-        for track in tracker.tracks:
-            box = _inside(track, taken.picture, predicted=work.found is None or track.missed > 0)
+    def _search(self, work: _Work, taken: Captured) -> None:
+        (found,) = self._steps.find([taken.picture])
+        self._tracker.update(found, [look_at(taken.picture, face) for face in found])
+        work.forgotten = [n for n in self._schedules if not self._tracker.is_known(n)]
+        for number in work.forgotten:
+            del self._schedules[number]
+
+    def _look(self, work: _Work, taken: Captured, *, searched: bool) -> None:
+        for track in self._tracker.tracks:
+            box = _inside(track, taken.picture, predicted=not searched or track.missed > 0)
             if box is None:
                 continue
             if not track.is_shown:
                 work.hidden.append(box)
                 continue
-            work.seen.append(self._seen(work, taken, track, box))
+            quality = track.look.quality
+            schedule = self._schedules.setdefault(track.number, Schedule(self.options.refresh))
+            wanted = searched and schedule.is_due(taken.number, quality)
+            seen = _Seen(track.number, box, track.face, quality, not searched, wanted)
+            work.seen.append(seen)
         work.seen.sort(key=lambda seen: seen.number)
-
-    def _seen(self, work: _Work, taken: Captured, track: Track, box: Box) -> _Seen:
-        predicted, quality = work.found is None, track.look.quality
-        schedule = self._schedules.setdefault(track.number, Schedule(self.options.refresh))
-        wanted = not predicted and schedule.is_due(taken.number, quality)
-        return _Seen(track.number, box, track.face, quality, predicted, wanted)
 
     def _estimate(self, works: Sequence[_Work]) -> None:
         """Have the networks look at the faces that are to be looked at, and average."""

@@ -18,8 +18,9 @@ class StreamOptions:
         every: of how many frames one is looked at.
         max_fps: the most frames a second that are looked at; a camera's others are passed over,
             a file is read more slowly. None for as many as can be.
-        detect_every: of how many frames looked at one is searched for faces; in between they
-            are where they were going.
+        detect_every: of how many frames looked at one at least is searched for faces; in between
+            they are where they were going. Faces that are new or move fast are searched for
+            sooner.
         refresh: after how many frames at the latest a face's age and gender are estimated again;
             1 for every frame that is searched.
         coast: for how many frames a face that is not found goes on along its way.

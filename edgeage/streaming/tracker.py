@@ -33,6 +33,8 @@ _LEAST_OVERLAP = 0.3
 _BUFFER, _LEAST_BUFFERED = 0.5, 0.15
 _SURE = 2
 """Detections after which a track is believed, and gets its number."""
+_FAR = 0.25
+"""Parts of its side that a face may be moved on before it is better searched for."""
 # Of 200 faces seen twice, in other light and focus, 99 % are above the one; of different people
 # 28 % are above the other.
 _STRANGE, _ALIKE = 0.75, 0.8
@@ -71,6 +73,13 @@ class Track:
         self.number, self.hits, self.missed = 0, 1, 0
         self.face, self.look, self.seen = face, look, frame
         self.filter = BoxFilter(_box(face))
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether it was found by the last search, and is new, or moves fast."""
+        (x, y), (left, top, right, bottom) = self.filter.centre, _box(self.face)
+        moved = math.hypot(x - (left + right) / 2, y - (top + bottom) / 2)
+        return not self.missed and (self.hits < _SURE or moved > _FAR * self.filter.side)
 
     @property
     def is_shown(self) -> bool:
@@ -133,6 +142,11 @@ class Tracker:
         self.tracks += [Track(faces[n], looks[n], frame) for n in left_faces]
         self._number_new()
         self._forget(frame)
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether a face is so new, or moves so fast, that this frame had better be searched."""
+        return any(track.is_unsure for track in self.tracks)
 
     def is_known(self, number: int) -> bool:
         """Tell whether a track of this number is there, or may come back."""
