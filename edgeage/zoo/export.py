@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from edgeage.errors import UnsupportedLayerError
 from edgeage.paths import atomic_file
 from edgeage.zoo.onnxgraph import OnnxGraph
-from edgeage.zoo.onnxlayers import Step, add_layer
+from edgeage.zoo.onnxlayers import add_layer
+from edgeage.zoo.onnxstep import Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,10 +55,11 @@ def _add_layers(graph: OnnxGraph, model: Any) -> list[str]:
     for layer in model.operations:
         if type(layer).__name__ == "InputLayer":
             continue
-        for taken, made in _calls(layer, values):
-            shapes = [tuple(tensor.shape[1:]) for tensor in taken]
-            names = [values[id(tensor)] for tensor in taken]
-            step = Step(graph, layer, names, shapes, tuple(made.shape[1:]), pads)
+        for node in _calls(layer, values):
+            shapes = [tuple(tensor.shape[1:]) for tensor in node.input_tensors]
+            names = [values[id(tensor)] for tensor in node.input_tensors]
+            made = node.output_tensors[0]
+            step = Step(graph, layer, names, shapes, tuple(made.shape[1:]), pads, _numbers(node))
             values[id(made)] = add_layer(step)
     missing = [tensor.name for tensor in model.outputs if id(tensor) not in values]
     if missing:
@@ -65,11 +67,16 @@ def _add_layers(graph: OnnxGraph, model: Any) -> list[str]:
     return [values[id(tensor)] for tensor in model.outputs]
 
 
-def _calls(layer: Any, values: dict[int, str]) -> Iterator[tuple[list[Any], Any]]:
-    """Yield what a layer takes and makes in this model, for each time it is used there."""
+def _calls(layer: Any, values: dict[int, str]) -> Iterator[Any]:
+    """Yield Keras's node for each time a layer is used in this model."""
     for node in layer._inbound_nodes:
-        taken = list(node.input_tensors)
-        if all(id(tensor) in values for tensor in taken):
+        if all(id(tensor) in values for tensor in node.input_tensors):
             if len(node.output_tensors) != 1:
                 raise UnsupportedLayerError(f"layer «{layer.name}» has several outputs")
-            yield taken, node.output_tensors[0]
+            yield node
+
+
+def _numbers(node: Any) -> dict[int, float]:
+    """Return what a node is given as plain numbers, by their places."""
+    given = enumerate(node.arguments.args)
+    return {place: float(value) for place, value in given if type(value) in (int, float)}

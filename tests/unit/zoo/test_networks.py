@@ -29,6 +29,7 @@ FAMILIES = [
     ("inceptionv3", {"size": 75, "weights": "none", "head": "groups"}),
     ("efficientnetb0", {**SMALL, "head": "groups"}),
     ("generation", {"size": 64}),
+    ("mobilenetv3small", SMALL),
     ("resnet50", SMALL),
 ]
 
@@ -154,12 +155,24 @@ def test_a_layer_without_a_form_in_onnx_is_named(keras, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_constant_operand_is_refused(keras, tmp_path):
+def odd_network(keras, change):
     picture = keras.Input((8, 8, 3))
-    value = keras.layers.Flatten()(picture) + 3.0
+    value = change(keras.layers.Flatten()(picture))
     model = keras.Model(picture, keras.layers.Dense(1, name="age")(value))
-    network = ZooNetwork("odd", model, NetworkInput("BGR"), (Output("age", "age", "years"),))
-    with pytest.raises(UnsupportedLayerError, match="a constant"):
+    return ZooNetwork("odd", model, NetworkInput("BGR"), (Output("age", "age", "years"),))
+
+
+def test_numbers_are_operands(keras, tmp_path, faces):
+    network = odd_network(keras, lambda x: (200 - x) * 0.5 + 3 - (2 * x) / 7.0 - 1)
+    write_onnx(network, tmp_path / "n.onnx")
+    batch = faces(network)
+    found = onnx_answers(tmp_path / "n.onnx", network, batch)
+    np.testing.assert_allclose(found["age"], network.predict(batch)["age"], rtol=1e-4)
+
+
+def test_an_array_as_an_operand_is_refused(keras, tmp_path):
+    network = odd_network(keras, lambda x: x + np.ones(192, np.float32))
+    with pytest.raises(UnsupportedLayerError, match="neither a layer's answer nor a number"):
         write_onnx(network, tmp_path / "n.onnx")
 
 
