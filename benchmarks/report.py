@@ -1,4 +1,4 @@
-"""Write the tables in README.md and the model cards from the figures in benchmarks/results/.
+"""Write the tables in README.md, docs/zoo.md and the model cards from benchmarks/results/.
 
 Those of accuracy come from caffe_models/scores.json, which «make models» writes.
 
@@ -31,6 +31,17 @@ README_FIGURES = (
     "interval_coverage",
     "gender",
     "gender_adult",
+)
+ZOO_COLUMNS = (
+    "network",
+    "input",
+    "parameters",
+    "MACs",
+    "IR, MB: FP32, FP16, INT8",
+    "CPU, ms: FP32, INT8",
+    "blob: stages, MB",
+    "Keras to ONNX",
+    "ONNX to IR: FP32, FP16",
 )
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
@@ -228,6 +239,58 @@ def movidius_table() -> str:
     return "\n".join([*lines, "", medians(worker["machine"])])
 
 
+def zoo_table() -> str:
+    """Every network of the zoo that has been measured, and the published weights of SSR-Net."""
+    if not measured("zoo"):
+        return "Not measured yet: `python benchmarks/zoo.py --json benchmarks/results/zoo.json`."
+    document = load("zoo")
+    remark = (
+        "Weights are random: a time and a size do not depend on them. A difference is the largest "
+        "of any probability, or of an age in hundreds of years."
+    )
+    lines = [
+        f"| {' | '.join(ZOO_COLUMNS)} |",
+        "|---|---|" + "---:|" * (len(ZOO_COLUMNS) - 2),
+        *map(zoo_line, document["rows"]),
+        "",
+        f"{medians(document['machine'])} {remark}",
+    ]
+    if document["published"]:
+        lines += ["", *published_lines(document["published"])]
+    return "\n".join(lines)
+
+
+def zoo_line(row: dict[str, Any]) -> str:
+    """Return one network's row."""
+    sizes = ", ".join(f"{row['bytes'][key] / 1e6:.1f}" for key in row["bytes"])
+    times = ", ".join("–" if ms is None else f"{ms:.1f}" for ms in row["ms"].values())
+    blob = row["blob"]
+    told = f"{blob['stages']}, {blob['bytes'] / 1e6:.1f}" if blob else "–"
+    height, width = row["input_hw"]
+    apart = ", ".join(f"{value:.1g}" for value in row["onnx_to_ir"].values())
+    return (
+        f"| `{row['network']}` | {height}×{width} | {row['parameters']:,} "
+        f"| {row['macs'] / 1e6:,.0f} M | {sizes} | {times} | {told} "
+        f"| {row['keras_to_onnx']:.1g} | {apart} |"
+    )
+
+
+def published_lines(scored: dict[str, Any]) -> list[str]:
+    """Return what the published weights of SSR-Net reach."""
+    faces = scored["set"]
+    where = f"{faces['set']}, {faces['part']}, {faces['faces']:,} faces"
+    lines = [
+        f"SSR-Net's published weights on {where} with 40 % of repeated border around:",
+        "",
+        "| weights | mean absolute error, years | gender |",
+        "|---|---:|---:|",
+    ]
+    for row in scored["rows"]:
+        cells = " | ".join(figure_cell(name, row[name]) for name in ("age_mae", "gender"))
+        lines.append(f"| `{row['weights']}.h5` | {cells} |")
+    return lines
+
+
 def medians(machine: dict[str, Any]) -> str:
     """Say where figures were measured."""
     where = f"{machine['cores']} cores of an {machine['cpu']} ({machine['instructions']})"
@@ -241,6 +304,7 @@ def tables() -> dict[Path, str]:
     cards |= {name: ROOT / "models" / f"{name}.md" for name in own}
     return {
         ROOT / "README.md": "\n\n".join((accuracy_table(), speed_table(), movidius_table())),
+        ROOT / "docs" / "zoo.md": zoo_table(),
         **{path: card_tables(name) for name, path in cards.items()},
     }
 

@@ -30,6 +30,7 @@ ROOMS = (
     "edgeage.training.run",
     "edgeage.training.logs",
     "edgeage.compiler",
+    "edgeage.zoo",
     "edgeage.streaming.web",
 )
 

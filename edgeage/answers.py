@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from edgeage.outputs import Output
     from edgeage.runtime.backend import Answer
 
-__all__ = ["age_spread", "decode", "face_fields", "probabilities"]
+__all__ = ["age_spread", "comparable", "decode", "face_fields", "probabilities"]
 
 _TINY = 1e-12
 
@@ -89,6 +89,30 @@ def probabilities(output: Output, values: np.ndarray) -> np.ndarray:
     powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
     result: np.ndarray = powers / powers.sum(axis=-1, keepdims=True)
     return result
+
+
+def comparable(output: Output, values: np.ndarray) -> np.ndarray:
+    """Return an output's values on the scale of a probability; an age counts in hundreds of years.
+
+    Two networks are compared by it, whatever form their answers have.
+
+    Args:
+        output: what the output means.
+        values: float array of shape (..., n).
+
+    Returns:
+        float64 array of the same shape.
+
+    >>> from edgeage.outputs import Output
+    >>> comparable(Output("age", "age", "years", factor=50), np.array([0.6])).tolist()
+    [0.3]
+    """
+    exact = np.asarray(values, np.float64)
+    if output.kind == "years":
+        return exact * (abs(output.factor) / 100)
+    if output.kind == "sigmoid":
+        return 1 / (1 + np.exp(-exact / output.temperature)) if output.logits else exact
+    return probabilities(output, exact)
 
 
 def _age_by_classes(output: Output, values: np.ndarray) -> dict[str, Any]:

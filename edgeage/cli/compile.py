@@ -26,13 +26,16 @@ _PATH = click.Path(path_type=Path)
 
 @click.command("compile")
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
-@click.option("--target", default="CPU", show_default=True, help="The device to compile for.")
+@click.option(
+    "--target",
+    default="CPU",
+    show_default=True,
+    help="The device to compile for, or ONNX for a file that other programs read.",
+)
 @click.option(
     "--precision",
-    default="FP16",
-    show_default=True,
     help="FP32; FP16 for half the size and more speed; INT8 for a quarter and most speed, which "
-    "needs --data.",
+    "needs --data.  [default: FP16; of ONNX FP32]",
 )
 @click.option(
     "-o",
@@ -83,7 +86,7 @@ _PATH = click.Path(path_type=Path)
 def command(
     models: tuple[str, ...],
     target: str,
-    precision: str,
+    precision: str | None,
     output: Path,
     data: Path | None,
     calibration: int | None,
@@ -101,9 +104,10 @@ def command(
     """Compile trained networks and prove that they still answer as they did.
 
     MODEL is agenet, gendernet, the path of a .caffemodel whose manifest (.json) is beside it, or
-    the name or folder of a model that «edgeage models import» made (in FP32 or FP16); without
-    any, both released networks are compiled. Each result is compared with the trained network on
-    real pictures; beyond the target profile's tolerance nothing is written.
+    another network: the name or folder of what «edgeage models import» made, or a model.json or
+    .onnx (docs/models.md); without any, both released networks are compiled. Each result is
+    compared with the trained network on real pictures; beyond the target profile's tolerance
+    nothing is written.
 
     INT8 is calibrated on faces of the data set's training LMDB, measured on all of its test LMDB,
     and refused, with the worst layers, when it loses more accuracy than the profile allows.
@@ -134,12 +138,12 @@ def command(
         raise UsageError(f"two models have the same name ({', '.join(names)}); compile them apart")
     manifests = []
     for model in trained:
-        options = {"target": target, "precision": precision, "data": data, **chip}
+        options = {"target": target, "precision": precision, "data": data, "int8": int8, **chip}
         with talk(), stages:
             if isinstance(model, Manifest):
                 made = compile_imported(model, output, overwrite=overwrite, **options)
             else:
-                made = compile_model(model, output, overwrite=overwrite, int8=int8, **options)
+                made = compile_model(model, output, overwrite=overwrite, **options)
             manifests.append(made)
         if not as_json:
             click.echo("\n".join(_lines(manifests[-1])))
@@ -198,7 +202,8 @@ def _lines(compiled: Manifest) -> list[str]:
         f"({parity['origin']})"
     )
     lines = [first]
-    if (measured := parity.get("device", compiled.target)) != compiled.target:
+    measured = parity.get("device", compiled.target)
+    if measured != compiled.target != "ONNX":
         lines.append(f"  measured on {measured}: no {compiled.target} is here")
     if compiled.precision == "INT8":
         lines += _int8_lines(parity)
@@ -209,13 +214,8 @@ def _lines(compiled: Manifest) -> list[str]:
 
 def _int8_lines(parity: dict[str, Any]) -> Iterator[str]:
     accuracy, calibration = parity["accuracy"], parity["calibration"]
-    lost = accuracy["drop"]
-    yield (
-        f"  accuracy: FP32 {accuracy['fp32']:.2%} ({accuracy['fp32_correct']}), INT8 "
-        f"{accuracy['int8']:.2%} ({accuracy['int8_correct']}); {abs(lost):.2f} points "
-        f"{'gained' if lost < 0 else 'lost'}, {accuracy['max_drop']:g} allowed; mean difference "
-        f"{parity['mean_difference']:g}"
-    )
+    for task, own in {"": accuracy}.items() if "fp32" in accuracy else accuracy.items():
+        yield f"  {task + ' ' if task else ''}{_accuracy_line(own, parity['mean_difference'])}"
     control = calibration["control_faces"]
     yield f"  calibrated on {calibration['faces']} faces of {calibration['origin']}" + (
         f", layers chosen on {control} others" if control else ""
@@ -226,6 +226,19 @@ def _int8_lines(parity: dict[str, Any]) -> Iterator[str]:
     for row in parity["layers"]:
         noise = "" if row["sqnr_db"] is None else f"{row['sqnr_db']:8.1f} dB"
         yield f"  {row['layer']:{width}}  error {row['relative_error']:7.2%}{noise}"
+
+
+def _accuracy_line(accuracy: dict[str, Any], mean_difference: float) -> str:
+    lost = accuracy["drop"]
+    years = ""
+    if "mae_fp32" in accuracy:
+        years = f"; mean error {accuracy['mae_fp32']:.2f} and {accuracy['mae_int8']:.2f} years"
+    return (
+        f"accuracy: FP32 {accuracy['fp32']:.2%} ({accuracy['fp32_correct']}), INT8 "
+        f"{accuracy['int8']:.2%} ({accuracy['int8_correct']}); {abs(lost):.2f} points "
+        f"{'gained' if lost < 0 else 'lost'}, {accuracy['max_drop']:g} allowed{years}; mean "
+        f"difference {mean_difference:g}"
+    )
 
 
 def _blob_line(blob: dict[str, Any]) -> str:

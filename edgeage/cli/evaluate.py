@@ -53,8 +53,9 @@ _PATH = click.Path(path_type=Path)
     "--crop",
     default="tight",
     show_default=True,
-    type=click.Choice(("tight", "loose", "both")),
-    help="The stored crop, or a looser one of the same faces as a face detector gives it.",
+    type=click.Choice(("tight", "loose", "wide", "both")),
+    help="The stored crop; a looser one of the same faces as a face detector gives it; the stored "
+    "one with 40 % of border, as SSR-Net wants it; both is the first two.",
 )
 @click.option("--device", default="CPU", show_default=True, help="Where the models run.")
 @click.option(

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from edgeage.datasets.store import DatumReader
     from edgeage.manifest import Manifest
 
-__all__ = ["CONTROL_FACES", "Faces", "Split", "calibration_places", "read_split"]
+__all__ = [
+    "CONTROL_FACES",
+    "Faces",
+    "Split",
+    "calibration_places",
+    "read_calibration",
+    "read_split",
+]
 
 CONTROL_FACES = 1000
 """Most faces that NNCF's accuracy control compares its choices on."""
@@ -114,8 +121,7 @@ def read_split(data: Path, manifest: Manifest, count: int, *, control: bool = Fa
 
     train, test = (data / f"{manifest.task}_{side}_lmdb" for side in ("train", "test"))
     DatumReader(test).close()
-    shared = data / f"{_CHOOSING_TASK}_train_lmdb"
-    source = shared if shared.is_dir() else train
+    source = _source(data, manifest.task)
     with contextlib.ExitStack() as stack:
         reader = stack.enter_context(DatumReader(train))
         # LMDB opens a file once a process.
@@ -134,6 +140,33 @@ def read_split(data: Path, manifest: Manifest, count: int, *, control: bool = Fa
         rest = shuffled(rest, _SEED, "control", lambda place: names[place])[:CONTROL_FACES]
         calibration = _read(others, chosen, manifest)
         return Split(calibration, _read(reader, sorted(rest), manifest), source, test)
+
+
+def read_calibration(data: Path, manifest: Manifest, count: int) -> tuple[Faces, Path]:
+    """Read the faces that an imported network is calibrated with, whatever it answers.
+
+    Args:
+        data: as for :func:`read_split`.
+        manifest: of the network: its tasks and its input.
+        count: how many.
+
+    Returns:
+        The faces, and the LMDB they come from.
+
+    Raises:
+        DatasetError: when the LMDB is missing, empty or corrupt.
+    """
+    from edgeage.datasets.store import DatumReader
+
+    source = _source(data, manifest.tasks[0])
+    with DatumReader(source) as reader:
+        names, labels = _named(reader, None)
+        return _read(reader, calibration_places(labels, names, count), manifest), source
+
+
+def _source(data: Path, task: str) -> Path:
+    shared = data / f"{_CHOOSING_TASK}_train_lmdb"
+    return shared if shared.is_dir() else data / f"{task}_train_lmdb"
 
 
 def _name(key: bytes) -> str:

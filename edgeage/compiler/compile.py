@@ -19,6 +19,7 @@ from edgeage.compiler.quantise import require_nncf
 from edgeage.compiler.references import opencv_reference
 from edgeage.errors import ModelError, UsageError
 from edgeage.movidius.toolchain import find_toolchain
+from edgeage.networkinput import NetworkInput
 from edgeage.paths import atomic_dir, sha256_file
 from edgeage.runtime.openvino import OpenVINOBackend
 from edgeage.runtime.options import RuntimeOptions
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from edgeage.compiler.sources import TrainedModel
     from edgeage.manifest import Manifest
 
-__all__ = ["compile_model", "trained_graph"]
+__all__ = ["check_int8", "chosen_profile", "compile_model", "trained_graph"]
 
 
 def compile_model(
@@ -35,7 +36,7 @@ def compile_model(
     folder: Path,
     *,
     target: str = "CPU",
-    precision: str = "FP16",
+    precision: str | None = None,
     data: Path | None = None,
     overwrite: bool = False,
     shaves: int | None = None,
@@ -49,7 +50,8 @@ def compile_model(
         trained: what to compile; see :func:`edgeage.compiler.find_model`.
         folder: where the compiled model's own folder appears, whole or not at all.
         target: a target with a profile under ``compile/``.
-        precision: ``"FP32"``, ``"FP16"`` or ``"INT8"``, as far as the target's profile has them.
+        precision: ``"FP32"``, ``"FP16"`` or ``"INT8"``, as far as the target's profile has them;
+            None for FP16, or FP32 for the target ONNX.
         data: pictures for the parity check; see :func:`edgeage.compiler.parity.parity_pictures`.
             INT8 needs a built data set: it is calibrated on faces of its training LMDB and
             measured on all of its test LMDB.
@@ -76,14 +78,12 @@ def compile_model(
         EdgeageError: when the folder is not empty and not ``overwrite``.
 
     Source:
-        OpenVINO's IR of version 10, which every OpenVINO since 2020.4 reads.
+        OpenVINO's IR of version 10, which every OpenVINO since 2020.4 reads; ONNX of operator
+        set 11.
     """
     profile = chosen_profile(target, precision, shaves=shaves, cmx_slices=cmx_slices, hw=hw)
     toolchain = None if profile.blob is None else find_toolchain()
-    if profile.precision == "INT8":
-        _check_int8(data)
-    elif int8 is not None:
-        raise UsageError(f"calibration and accuracy are of INT8, and this is {profile.precision}")
+    check_int8(profile, data, int8)
     manifest = trained.manifest
     place = folder / manifest.name
     with atomic_dir(place, overwrite=overwrite) as temporary:
@@ -103,7 +103,7 @@ def compile_model(
 
 def chosen_profile(
     target: str,
-    precision: str,
+    precision: str | None,
     *,
     shaves: int | None = None,
     cmx_slices: int | None = None,
@@ -141,8 +141,19 @@ def _checked(
     return dataclasses.replace(compiled, parity=figures)
 
 
-def _check_int8(data: Path | None) -> None:
-    """Refuse what INT8 lacks before anything that takes time."""
+def check_int8(profile: Profile, data: Path | None, options: Int8Options | None) -> None:
+    """Refuse what INT8 lacks, or another precision does not have, before anything takes time.
+
+    Raises:
+        UsageError: for INT8 without a data set, or options of INT8 in another precision.
+        MissingDependencyError: when INT8 is wanted and NNCF is not installed.
+    """
+    if profile.precision != "INT8":
+        if options is not None:
+            raise UsageError(
+                f"calibration and accuracy are of INT8, and this is {profile.precision}"
+            )
+        return
     if data is None:
         raise UsageError(
             "INT8 is calibrated and measured on real faces; give a built data set's folder with "
@@ -225,6 +236,8 @@ def _essentials(manifest: Manifest, profile: Profile) -> dict[str, str]:
 
 
 def _write(graph: Any, trained: TrainedModel, profile: Profile, folder: Path) -> Manifest:
+    if profile.is_onnx:
+        return _write_onnx(graph, trained, profile, folder)
     import openvino as ov
 
     from edgeage import caffe
@@ -236,7 +249,25 @@ def _write(graph: Any, trained: TrainedModel, profile: Profile, folder: Path) ->
     if trained.mean is not None:
         files["mean"] = "mean.npy"
         caffe.write_mean(folder / files["mean"], trained.mean)
+    return _described(trained, profile).with_files(folder, **files)
+
+
+def _write_onnx(graph: Any, trained: TrainedModel, profile: Profile, folder: Path) -> Manifest:
+    """Write a file that others run too; its manifest says of it what theirs say of others'."""
+    from edgeage.compiler.onnxnet import onnx_of
+
+    name = f"{trained.manifest.name}.onnx"
+    (folder / name).write_bytes(onnx_of(graph))
     compiled = dataclasses.replace(
+        _described(trained, profile),
+        input=dataclasses.replace(trained.manifest.input, mean="none", mean_sha256=None, scale=1.0),
+        network_input=NetworkInput("BGR", "NCHW"),
+    )
+    return compiled.with_files(folder, onnx=name)
+
+
+def _described(trained: TrainedModel, profile: Profile) -> Manifest:
+    return dataclasses.replace(
         trained.manifest,
         target=profile.target,
         precision=profile.precision,
@@ -244,7 +275,6 @@ def _write(graph: Any, trained: TrainedModel, profile: Profile, folder: Path) ->
         source={**trained.manifest.source, "compiled_from": _hashes(trained)},
         tools={**trained.manifest.tools, **_tools()},
     )
-    return compiled.with_files(folder, **files)
 
 
 def _hashes(trained: TrainedModel) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
@@ -11,16 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgeage.compiler.compile import chosen_profile
+from edgeage.answers import comparable
+from edgeage.compiler.compile import check_int8, chosen_profile
+from edgeage.compiler.importedblob import taking_bytes, write_blob
+from edgeage.compiler.int8 import Int8Options
 from edgeage.compiler.parity import parity_device, parity_pictures, rounded
-from edgeage.errors import ModelError, ParityError, UsageError, require
+from edgeage.errors import ParityError, UsageError
+from edgeage.evaluation.decoded import decode_answers
+from edgeage.evaluation.faces import open_faces
 from edgeage.manifest import Manifest
-from edgeage.modelfiles import has_weights, ready_models
-from edgeage.movidius.blobs import compile_blob
-from edgeage.movidius.jobs import run_job
+from edgeage.modelfiles import NETWORK_SUFFIXES, has_weights, read_models, ready_models
 from edgeage.movidius.toolchain import find_toolchain
+from edgeage.networkinput import NetworkInput
 from edgeage.paths import atomic_dir, models_dir, sha256_file
-from edgeage.runtime.core import openvino_core
 from edgeage.runtime.openvino import OpenVINOBackend
 from edgeage.runtime.options import RuntimeOptions
 
@@ -32,18 +36,24 @@ __all__ = ["compile_imported", "find_imported"]
 
 Answers = dict[str, np.ndarray]
 
+_LOGGER = logging.getLogger(__name__)
+_EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
+
 
 def find_imported(model: str | Path) -> Manifest | None:
     """Return the manifest of an imported network, or None when this is no such thing.
 
     Args:
-        model: its folder, its ``model.json``, or its name (:func:`edgeage.paths.models_dir`),
-            which may also be that of a network that comes with edgeage and its weights.
+        model: its folder, its ``model.json``, an ``.onnx`` or ``.xml`` with a manifest, or its
+            name: of one that was imported (:func:`edgeage.paths.models_dir`), or that comes with
+            edgeage.
 
     Raises:
         ModelError: when its manifest cannot be read.
     """
     path = Path(model)
+    if path.suffix in NETWORK_SUFFIXES and path.is_file():
+        return next((found for found in read_models(path) if not found.is_own), None)
     for place in (path, path / "model.json", models_dir() / path / "model.json"):
         if place.suffix == ".json" and place.is_file():
             manifest = Manifest.read(place)
@@ -59,20 +69,26 @@ def compile_imported(
     folder: Path,
     *,
     target: str = "CPU",
-    precision: str = "FP16",
+    precision: str | None = None,
     data: Path | None = None,
     overwrite: bool = False,
+    int8: Int8Options | None = None,
     **chip: Any,
 ) -> Manifest:
     """Compile an imported network into ``folder / NAME`` after proving that it still agrees.
+
+    Files in half precision are judged in single-precision arithmetic. Where this machine's CPU
+    computes in less and that is too far off, the compiled model has it compute in single.
 
     Args:
         manifest: the network's, from :func:`find_imported`.
         folder: where the compiled model's own folder appears, whole or not at all.
         target: as for :func:`edgeage.compiler.compile_model`.
-        precision: ``"FP32"`` or ``"FP16"``.
-        data: pictures for the check; see :func:`edgeage.compiler.parity.parity_pictures`.
+        precision: likewise.
+        data: pictures for the check; see :func:`edgeage.compiler.parity.parity_pictures`. INT8
+            needs a built data set.
         overwrite: replace a compiled model of that name.
+        int8: as for :func:`edgeage.compiler.compile_model`, without accuracy control.
         chip: ``shaves``, ``cmx_slices`` and ``hw``, as for
             :func:`edgeage.compiler.compile_model`.
 
@@ -80,31 +96,91 @@ def compile_imported(
         The compiled model's manifest, in place.
 
     Raises:
-        UsageError: for an unknown target or precision, or INT8.
+        UsageError: for an unknown target or precision, or as for INT8 there.
         ModelError: when a file is missing or not what its manifest says.
+        DatasetError: when INT8's data set is missing, incomplete or of another task.
         ParityError: when the answers differ by more than the target's profile allows, an age
-            counted in hundreds of years.
+            counted in hundreds of years, or INT8 loses more accuracy than it allows.
         ToolchainError: when a blob is wanted and the Movidius tools are missing or fail.
     """
     profile = chosen_profile(target, precision, **chip)
-    if profile.precision == "INT8":
-        raise UsageError("an imported network is compiled in FP32 or FP16, not yet in INT8")
-    toolchain = None if profile.blob is None else find_toolchain()
-    pictures = parity_pictures(data, manifest.input, manifest.tasks[0])
-    exact = dataclasses.replace(manifest, options={"INFERENCE_PRECISION_HINT": "f32"})
-    expected = _answers(exact, "CPU", pictures)
+    check_int8(profile, data, int8)
+    if int8 is not None and int8.accuracy_control:
+        raise UsageError(f"--accuracy-control is of AgeNet and GenderNet, not of {manifest.name}")
     with atomic_dir(folder / manifest.name, overwrite=overwrite) as temporary:
-        if toolchain is None:
-            compiled = _write_ir(manifest, profile, temporary)
-            device = parity_device(profile.device)
-            found = _answers(compiled, device, pictures)
+        if profile.precision == "INT8":
+            compiled = _in_int8(manifest, profile, data, int8 or Int8Options(), temporary)
         else:
-            compiled, found = _write_blob(manifest, profile, toolchain, temporary, pictures)
-            device = "CPU"
-        figures = _compared(compiled, profile, expected, found, pictures)
-        compiled = dataclasses.replace(compiled, parity={**figures, "device": device})
+            compiled = _in_float(manifest, profile, data, temporary)
         compiled.write(temporary / "model.json")
     return dataclasses.replace(compiled, folder=folder / manifest.name)
+
+
+def _in_float(manifest: Manifest, profile: Profile, data: Path | None, folder: Path) -> Manifest:
+    toolchain = None if profile.blob is None else find_toolchain()
+    pictures = parity_pictures(data, manifest.input, manifest.tasks[0])
+    expected = _answers(_exact(manifest), "CPU", pictures)
+    described = _described(manifest, profile)
+    device = "CPU"
+    if toolchain is not None:
+        compiled, found = write_blob(described, profile, toolchain, folder, pictures.batch)
+        compiled = dataclasses.replace(compiled, network_input=None)
+    else:
+        compiled = (_write_onnx if profile.is_onnx else _write_ir)(described, profile, folder)
+        device = parity_device(profile.device)
+        judged = _exact(compiled) if device == "CPU" else compiled
+        found = _answers(judged, device, pictures)
+    figures = _compared(compiled, expected, found)
+    _check(compiled, profile, figures)
+    if device == profile.device == "CPU":
+        compiled = _as_run(compiled, profile, expected, pictures)
+    return dataclasses.replace(
+        compiled,
+        parity={
+            "reference": "the imported network in FP32 on OpenVINO's CPU",
+            "pictures": len(pictures.batch),
+            "origin": pictures.origin,
+            **figures,
+            "max_allowed": profile.max_difference,
+            "mean_allowed": profile.mean_difference,
+            "device": device,
+        },
+    )
+
+
+def _in_int8(
+    manifest: Manifest, profile: Profile, data: Path | None, options: Int8Options, folder: Path
+) -> Manifest:
+    from edgeage.compiler.importedint8 import quantise_imported
+
+    assert data is not None
+    # Before anything takes time: is it a built data set?
+    with open_faces(data, limit=1):
+        pass
+    with tempfile.TemporaryDirectory(prefix="edgeage-fp32-") as other:
+        exact = compile_imported(manifest, Path(other), precision="FP32", data=data)
+        described = _described(manifest, profile)
+        return quantise_imported(exact, described, profile, data, options=options, folder=folder)
+
+
+def _exact(manifest: Manifest) -> Manifest:
+    """Have a network compute in single precision."""
+    return dataclasses.replace(manifest, options={**manifest.options, **_EXACT})
+
+
+def _as_run(
+    compiled: Manifest, profile: Profile, expected: Answers, pictures: Pictures
+) -> Manifest:
+    """Have the model compute in single precision where the CPU's own choice is too far off."""
+    figures = _compared(compiled, expected, _answers(compiled, "CPU", pictures))
+    if _within(profile, figures):
+        return compiled
+    _LOGGER.info(
+        "%s computes in single precision: as this CPU computes it, answers differ by up to %.2g.",
+        compiled.name,
+        figures["max_difference"],
+    )
+    return _exact(compiled)
 
 
 def _answers(manifest: Manifest, device: str, pictures: Pictures) -> Answers:
@@ -113,18 +189,17 @@ def _answers(manifest: Manifest, device: str, pictures: Pictures) -> Answers:
         return dict(session.infer(pictures.batch).outputs)
 
 
-def _described(manifest: Manifest, profile: Profile, **tools: str) -> Manifest:
+def _described(manifest: Manifest, profile: Profile) -> Manifest:
     role = "onnx" if "onnx" in manifest.files else "ir_xml"
     hashed = {f"{role}_sha256": sha256_file(manifest.file(role))}
     here = {tool: version(tool) for tool in ("edgeage", "openvino")}
     return dataclasses.replace(
         manifest,
-        network_input=None,
         target=profile.target,
         precision=profile.precision,
         options=dict(profile.options),
         source={**manifest.source, "compiled_from": hashed},
-        tools={**manifest.tools, **here, **tools},
+        tools={**manifest.tools, **here},
     )
 
 
@@ -136,113 +211,62 @@ def _write_ir(manifest: Manifest, profile: Profile, folder: Path) -> Manifest:
     model = prepared_model(manifest).model
     name = manifest.name
     ov.save_model(model, folder / f"{name}.xml", compress_to_fp16=profile.precision == "FP16")
-    compiled = _described(manifest, profile)
-    return compiled.with_files(folder, ir_xml=f"{name}.xml", ir_bin=f"{name}.bin")
+    compiled = manifest.with_files(folder, ir_xml=f"{name}.xml", ir_bin=f"{name}.bin")
+    return dataclasses.replace(compiled, network_input=None)
 
 
-def _write_blob(
-    manifest: Manifest, profile: Profile, toolchain: Any, folder: Path, pictures: Pictures
-) -> tuple[Manifest, Answers]:
-    """Write IR and blob with OpenVINO 2021.4; its CPU answers for the stick."""
-    assert profile.blob is not None
-    xml, weights = folder / f"{manifest.name}.xml", folder / f"{manifest.name}.bin"
-    with tempfile.TemporaryDirectory(prefix="edgeage-onnx-") as other:
-        onnx = Path(other) / f"{manifest.name}.onnx"
-        onnx.write_bytes(_taking_bytes(manifest))
-        made = Path(other) / "made.xml"
-        request = {
-            "onnx": str(onnx), "xml": str(made), "bin": str(made.with_suffix(".bin")),
-            "shape": [3, *manifest.input.input_hw],
-        }  # fmt: skip
-        reply, _ = run_job(toolchain, "convert_onnx", request)
-        _in_own_form(made, manifest, xml)
-    names = [output.name for output in manifest.outputs]
-    asked = {"xml": str(xml), "bin": str(weights), "device": "CPU", "outputs": None}
-    told, arrays = run_job(toolchain, "run_ir", asked, {"batch": pictures.batch})
-    found = {name: arrays[f"blob_{place}"] for place, name in enumerate(told["outputs"])}
-    if missing := [name for name in names if name not in found]:
-        raise ModelError(f"OpenVINO 2021.4 calls the outputs {list(found)}, expected {missing}")
-    place = folder / f"{manifest.name}.blob"
-    info = compile_blob(toolchain, xml, weights, profile.blob, place)
-    compiled = dataclasses.replace(
-        _described(manifest, profile, movidius_openvino=str(reply["version"])),
-        blob={**info.to_dict(), "options": dataclasses.asdict(profile.blob)},
-    )
-    files = {"ir_xml": xml.name, "ir_bin": weights.name, "blob": place.name}
-    return compiled.with_files(folder, **files), {name: found[name] for name in names}
+def _write_onnx(manifest: Manifest, profile: Profile, folder: Path) -> Manifest:
+    del profile
+    name = f"{manifest.name}.onnx"
+    (folder / name).write_bytes(taking_bytes(manifest))
+    compiled = dataclasses.replace(manifest, network_input=NetworkInput("BGR", "NCHW"))
+    return compiled.with_files(folder, onnx=name)
 
 
-def _in_own_form(made: Path, manifest: Manifest, xml: Path) -> None:
-    """Let an IR take bytes and answer in the manifest's order, still in version 10."""
-    import openvino as ov
-    from openvino.preprocess import PrePostProcessor
-
-    from edgeage.runtime.foreign import names_of
-
-    whole = openvino_core().read_model(made)
-    ends = {name: port.get_node() for port in whole.outputs for name in names_of(port)}
-    results = [ends[output.name] for output in manifest.outputs]
-    steps = PrePostProcessor(ov.Model(results, whole.get_parameters(), manifest.name))
-    steps.input().tensor().set_element_type(ov.Type.u8)
-    ov.serialize(steps.build(), xml, xml.with_suffix(".bin"), "IR_V10")
-
-
-def _taking_bytes(manifest: Manifest) -> bytes:
-    """Return the network's ONNX with a convolution of 1×1 in front that prepares BGR bytes.
-
-    It puts the channels in order, subtracts the mean and divides: what the chip does best.
-    """
-    onnx: Any = require("onnx", extra="zoo", purpose="compile a blob")
-    takes = manifest.network_input
-    assert takes is not None
-    if takes.layout == "NHWC":
-        raise ModelError(f"{manifest.name} takes NHWC; a blob is made of NCHW networks only")
-    model = onnx.load(manifest.file("onnx"))
-    graph, name = model.graph, model.graph.input[0].name
-    mean, std = (np.asarray(part, np.float32) for part in takes.mean_scale)
-    order = np.eye(3, dtype=np.float32)
-    kernel = (order if takes.channel_order == "BGR" else order[::-1]) / std[:, None]
-    arrays = {"edgeage/kernel": kernel.reshape(3, 3, 1, 1), "edgeage/bias": -mean / std}
-    for node in graph.node:
-        node.input[:] = ["edgeage/prepared" if value == name else value for value in node.input]
-    graph.initializer.extend(
-        onnx.numpy_helper.from_array(np.ascontiguousarray(array, np.float32), key)
-        for key, array in arrays.items()
-    )
-    first = onnx.helper.make_node(
-        "Conv", [name, *arrays], ["edgeage/prepared"], name="edgeage/prepare", kernel_shape=[1, 1]
-    )
-    graph.node.insert(0, first)
-    return bytes(model.SerializeToString())
-
-
-def _compared(
-    compiled: Manifest, profile: Profile, expected: Answers, found: Answers, pictures: Pictures
-) -> dict[str, Any]:
-    worst, total, changed = 0.0, [], 0
+def _compared(compiled: Manifest, expected: Answers, found: Answers) -> dict[str, Any]:
+    worst, means = 0.0, []
     for output in compiled.outputs:
-        before, after = expected[output.name], found[output.name].reshape(len(pictures.batch), -1)
-        before = before.reshape(after.shape).astype(np.float64)
-        unit = abs(output.factor) / 100 if output.kind == "years" else 1.0
-        difference = np.abs(after - before) * unit
-        worst = max(worst, float(np.nan_to_num(difference, nan=np.inf).max()))
-        total.append(float(difference.mean()))
-        if output.kind in ("classes", "distribution"):
-            changed += int((after.argmax(axis=1) != before.argmax(axis=1)).sum())
-    if not (worst <= profile.max_difference and max(total) <= profile.mean_difference):
+        before = comparable(output, expected[output.name])
+        after = comparable(output, found[output.name].reshape(before.shape))
+        difference = np.nan_to_num(np.abs(after - before), nan=np.inf)
+        worst = max(worst, float(difference.max()))
+        means.append(float(difference.mean()))
+    return {
+        "max_difference": rounded(worst),
+        "mean_difference": rounded(max(means)),
+        "changed_decisions": _changed(compiled, expected, found) if np.isfinite(worst) else None,
+    }
+
+
+def _changed(manifest: Manifest, expected: Answers, found: Answers) -> int:
+    """Count genders and age groups that are decided otherwise."""
+    before, after = (
+        decode_answers(
+            [manifest],
+            {o.task: rows[o.name].reshape(len(rows[o.name]), -1) for o in manifest.outputs},
+        )
+        for rows in (expected, found)
+    )
+    changed = 0
+    if before.ages is not None and after.ages is not None:
+        changed += int((before.ages.groups != after.ages.groups).sum())
+    if before.genders is not None and after.genders is not None:
+        changed += int((before.genders.genders != after.genders.genders).sum())
+    return changed
+
+
+def _within(profile: Profile, figures: dict[str, Any]) -> bool:
+    return bool(
+        figures["max_difference"] <= profile.max_difference
+        and figures["mean_difference"] <= profile.mean_difference
+    )
+
+
+def _check(compiled: Manifest, profile: Profile, figures: dict[str, Any]) -> None:
+    if not _within(profile, figures):
         raise ParityError(
             f"{compiled.name} for {profile.target} in {profile.precision} differs from the "
-            f"imported network by up to {worst:.2g} (mean {max(total):.2g}); "
-            f"{profile.max_difference:g} (mean {profile.mean_difference:g}) is allowed; nothing "
-            "was written"
+            f"imported network by up to {figures['max_difference']:.2g} (mean "
+            f"{figures['mean_difference']:.2g}); {profile.max_difference:g} (mean "
+            f"{profile.mean_difference:g}) is allowed; nothing was written"
         )
-    return {
-        "reference": "the imported network in FP32 on OpenVINO's CPU",
-        "pictures": len(pictures.batch),
-        "origin": pictures.origin,
-        "max_difference": rounded(worst),
-        "mean_difference": rounded(max(total)),
-        "changed_decisions": changed,
-        "max_allowed": profile.max_difference,
-        "mean_allowed": profile.mean_difference,
-    }

@@ -25,7 +25,16 @@ if TYPE_CHECKING:
     from edgeage.compiler.profiles import Profile
     from edgeage.manifest import Manifest
 
-__all__ = ["Int8Options", "Quantised", "check_accuracy", "quantise_graph"]
+__all__ = [
+    "Int8Options",
+    "Quantised",
+    "accuracy_figures",
+    "check_accuracy",
+    "loss_problem",
+    "origins",
+    "quantise_graph",
+    "worst_layers",
+]
 
 WORST = 3
 """How many layers a refusal names."""
@@ -168,11 +177,13 @@ def check_accuracy(
         "mean_allowed": profile.mean_difference,
         "device": device,
         "accuracy": accuracy,
-        **_origins(made),
+        **origins(made),
         "graph": exact.parity,
     }
     if problem := _problem(figures, accuracy, difference.mean()):
-        raise ParityError(f"{compiled.name} for {profile.target} in INT8 {problem}{_worst(made)}")
+        raise ParityError(
+            f"{compiled.name} for {profile.target} in INT8 {problem}{worst_layers(made)}"
+        )
     return figures
 
 
@@ -195,18 +206,30 @@ def _accuracy(
     expected: np.ndarray, found: np.ndarray, labels: np.ndarray, points: float
 ) -> dict[str, Any]:
     right = [int((answers.argmax(axis=1) == labels).sum()) for answers in (expected, found)]
-    shares = [round(count / len(labels), 5) for count in right]
+    return accuracy_figures(right[0], right[1], len(labels), points)
+
+
+def accuracy_figures(fp32: int, int8: int, faces: int, points: float) -> dict[str, Any]:
+    """Return what the manifest says of how many faces are decided rightly.
+
+    Args:
+        fp32: how many by the exact network.
+        int8: how many by the quantised one.
+        faces: of how many.
+        points: percentage points that may be lost.
+    """
     return {
-        "fp32": shares[0],
-        "int8": shares[1],
-        "fp32_correct": right[0],
-        "int8_correct": right[1],
-        "drop": round(100 * (right[0] - right[1]) / len(labels), 3),
+        "fp32": round(fp32 / faces, 5),
+        "int8": round(int8 / faces, 5),
+        "fp32_correct": fp32,
+        "int8_correct": int8,
+        "drop": round(100 * (fp32 - int8) / faces, 3),
         "max_drop": points,
     }
 
 
-def _origins(made: Quantised) -> dict[str, Any]:
+def origins(made: Quantised) -> dict[str, Any]:
+    """Return what the manifest says of the calibration and of the layers."""
     split = made.split
     return {
         "calibration": {
@@ -227,13 +250,8 @@ def _origins(made: Quantised) -> dict[str, Any]:
 
 
 def _problem(figures: dict[str, Any], accuracy: dict[str, Any], mean: float) -> str:
-    lost = accuracy["fp32_correct"] - accuracy["int8_correct"]
-    if lost > allowed_faces(accuracy["max_drop"], figures["pictures"]):
-        return (
-            f"loses {accuracy['drop']:.2f} points of accuracy ({accuracy['fp32_correct']} of "
-            f"{figures['origin']} right in FP32, {accuracy['int8_correct']} in INT8), "
-            f"{accuracy['max_drop']:g} are allowed"
-        )
+    if lost := loss_problem(accuracy, figures["pictures"], figures["origin"]):
+        return lost
     # «not ≤» rather than «>» so that NaN fails.
     if not mean <= figures["mean_allowed"]:
         return (
@@ -243,9 +261,28 @@ def _problem(figures: dict[str, Any], accuracy: dict[str, Any], mean: float) -> 
     return ""
 
 
-def _worst(made: Quantised) -> str:
+def loss_problem(accuracy: dict[str, Any], faces: int, origin: str, what: str = "accuracy") -> str:
+    """Say that too much accuracy is lost; nothing where it is not.
+
+    Args:
+        accuracy: from :func:`accuracy_figures`.
+        faces: on how many it was measured.
+        origin: which these are.
+        what: is lost.
+    """
+    lost = accuracy["fp32_correct"] - accuracy["int8_correct"]
+    if lost <= allowed_faces(accuracy["max_drop"], faces):
+        return ""
+    return (
+        f"loses {accuracy['drop']:.2f} points of {what} ({accuracy['fp32_correct']} of {origin} "
+        f"right in FP32, {accuracy['int8_correct']} in INT8), {accuracy['max_drop']:g} are allowed"
+    )
+
+
+def worst_layers(made: Quantised, advice: str = "--accuracy-control, other") -> str:
+    """Name the layers with the largest errors, for a refusal, and say what to try."""
     layers = ", ".join(str(error) for error in made.errors[:WORST])
     return (
         f"; worst layers by their own error: {layers}; nothing was written; try "
-        "--accuracy-control, other --calibration faces, or FP16"
+        f"{advice} --calibration faces, or FP16"
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgeage.compiler.quantise import WEIGHTED
 from edgeage.runtime.core import openvino_core
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LayerError", "float_layers", "layer_errors"]
 
-_WEIGHTED = ("Convolution", "GroupConvolution", "MatMul")
 _SUFFIX = "/without_bias"
 
 
@@ -24,7 +24,7 @@ class LayerError:
     """What one layer's quantisation does to its answers.
 
     Attributes:
-        layer: its Caffe name.
+        layer: its name in Caffe, or in the graph of an imported network.
         relative_error: root of the squared error's sum over that of the squared exact answers,
             before the bias is added; 0 for none, 1 for an error as large as the answers.
     """
@@ -111,7 +111,7 @@ def _energy(value: Any) -> Any:
 
 
 def _weighted(graph: Any) -> Iterator[Any]:
-    return (node for node in graph.get_ordered_ops() if node.get_type_name() in _WEIGHTED)
+    return (node for node in graph.get_ordered_ops() if node.get_type_name() in WEIGHTED)
 
 
 def _layer(node: Any) -> str:

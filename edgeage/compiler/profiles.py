@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["Profile", "read_profile", "targets"]
 
 
+_USUAL = "FP16"
+_ONNX = "ONNX"
+
+
 @dataclasses.dataclass(frozen=True)
 class Profile:
     """How to compile for one target in one precision.
@@ -62,18 +66,24 @@ class Profile:
         if drop is not None and not 0 <= drop <= 100:
             raise ValueError(f"expected max_accuracy_drop of 0 to 100 points, got {drop}")
 
+    @property
+    def is_onnx(self) -> bool:
+        """Whether an ONNX file is written, for other programs, in place of an IR."""
+        return self.target == _ONNX
+
 
 def targets(folder: Path | None = None) -> list[str]:
     """Return the targets that have a profile, upper case and sorted."""
     return sorted(path.stem.upper() for path in (folder or data_dir("compile")).glob("*.toml"))
 
 
-def read_profile(target: str, precision: str, folder: Path | None = None) -> Profile:
+def read_profile(target: str, precision: str | None, folder: Path | None = None) -> Profile:
     """Read one precision of a target's profile.
 
     Args:
         target: for example ``"CPU"``, in any case.
-        precision: for example ``"FP16"``, in any case.
+        precision: for example ``"FP16"``, in any case; None for that, or for the only one where
+            the profile has one.
         folder: where the profiles are; the package's own when None.
 
     Returns:
@@ -95,6 +105,7 @@ def read_profile(target: str, precision: str, folder: Path | None = None) -> Pro
     path = (folder or data_dir("compile")) / f"{target.lower()}.toml"
     fields = read_toml(path)
     precisions: Mapping[str, Any] = fields.get("precision", {})
+    precision = precision or (_USUAL if len(precisions) != 1 else next(iter(precisions)))
     if reason := fields.get("refused", {}).get(precision.upper()):
         raise UsageError(f"target {target.upper()} cannot be in {precision.upper()}: {reason}")
     if precision.upper() not in precisions:

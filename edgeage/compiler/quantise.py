@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
     from edgeage.compiler.calibration import Faces, Split
 
-__all__ = ["allowed_faces", "quantise", "require_nncf"]
+__all__ = ["WEIGHTED", "allowed_faces", "quantise", "require_nncf"]
+
+WEIGHTED = ("Convolution", "GroupConvolution", "MatMul")
+"""OpenVINO's types of layers with weights, which are quantised."""
 
 _LOGGER = logging.getLogger(__name__)
 _TELEMETRY = "openvino_telemetry"
@@ -68,7 +71,9 @@ def quantise(
             "subset_size": len(split.calibration),
             "preset": nncf.QuantizationPreset.PERFORMANCE,
             "target_device": known.get(device, nncf.TargetDevice.ANY),
-            "ignored_scope": nncf.IgnoredScope(names=_around_normalisations(graph)),
+            "ignored_scope": nncf.IgnoredScope(
+                names=[*_around_normalisations(graph), *_divisors(graph)]
+            ),
         }
         if not len(split.control):
             return nncf.quantize(graph, data, advanced_parameters=_ranges(nncf), **given)
@@ -138,6 +143,24 @@ def _around_normalisations(graph: Any) -> list[str]:
             after = [place.get_node() for place in node.output(0).get_target_inputs()]
             found += [node.input(0).get_source_output().get_node(), *after]
     return [node.get_friendly_name() for node in found if node.get_type_name() == "Multiply"]
+
+
+def _divisors(graph: Any) -> list[str]:
+    """Name what computes the divisors of divisions, back to the layers with weights among them.
+
+    A divisor's step of eight bits moves the quotient by any amount, as in SSR-Net's regression.
+    """
+    found: dict[str, Any] = {}
+    ahead = [n.input_value(1) for n in graph.get_ordered_ops() if n.get_type_name() == "Divide"]
+    while ahead:
+        node = ahead.pop().get_node()
+        name = node.get_friendly_name()
+        if name in found or node.get_type_name() in ("Constant", "Parameter"):
+            continue
+        found[name] = node
+        if node.get_type_name() not in WEIGHTED:
+            ahead += node.input_values()
+    return list(found)
 
 
 def _right_and_shares(

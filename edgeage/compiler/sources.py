@@ -94,8 +94,8 @@ def _weights_path(model: str | Path) -> Path:
         return path
     if model not in RELEASED:
         raise UsageError(
-            f"unknown model «{model}»; expected {', '.join(RELEASED)} or the path of a "
-            f".caffemodel{did_you_mean(model, RELEASED)}"
+            f"unknown model «{model}»; expected {', '.join(RELEASED)}, the path of a .caffemodel, "
+            f"or an imported model's name or folder{did_you_mean(model, RELEASED)}"
         )
     return released_path(model)
 

@@ -1,4 +1,4 @@
-"""A second crop of the same faces: looser, off the middle, turned, as a face detector gives it."""
+"""Other crops of the same faces: as a face detector gives them, and with a border around."""
 
 from __future__ import annotations
 
@@ -10,13 +10,38 @@ from edgeage.faces.crop import FaceSquare, cut_square
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["CROPS", "loose_crop", "loose_square"]
+__all__ = ["CROPS", "cropped", "loose_crop", "loose_square"]
 
-CROPS = ("tight", "loose")
-"""The crops a face can be scored in: as it is stored, and :func:`loose_crop` of it."""
+CROPS = ("tight", "loose", "wide")
+"""The crops a face can be scored in: as it is stored, :func:`loose_crop` of it, and with a border
+of :data:`BORDER`."""
+
+BORDER = 0.4
+"""Share of a face's side that is added on every side of it, as SSR-Net was trained."""
 
 _SEED = 230
 _MARGIN, _SHIFT, _TURN_DEGREES = 0.2, 0.12, 12.0
+
+
+def cropped(picture: np.ndarray, name: str, crop: str) -> np.ndarray:
+    """Return a face's stored picture in one of :data:`CROPS`; beyond it its edge is repeated.
+
+    Args:
+        picture: uint8 (side, side, 3), BGR.
+        name: the face's file name.
+        crop: which one.
+
+    Returns:
+        uint8 array of the same shape.
+    """
+    if crop == "loose":
+        return loose_crop(picture, name)
+    if crop == "wide":
+        height, width = picture.shape[:2]
+        side = min(height, width)
+        square = FaceSquare((side / 2, side / 2), side * (1 + 2 * BORDER), 0.0)
+        return cut_square(picture, square, (height, width))
+    return picture
 
 
 def loose_square(side: float, name: str) -> FaceSquare:

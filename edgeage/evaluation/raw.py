@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgeage.evaluation.crops import loose_crop
+from edgeage.evaluation.crops import cropped
 from edgeage.networks import load_networks
 from edgeage.paths import atomic_file, cache_dir
 from edgeage.prediction.clock import StageClock
@@ -88,12 +88,7 @@ def answer_faces(
     names = faces.names
     for start in range(0, len(faces), _CHUNK):
         places = range(start, min(start + _CHUNK, len(faces)))
-        pictures = [faces.picture(place) for place in places]
-        if crop == "loose":
-            pictures = [
-                loose_crop(picture, names[place])
-                for picture, place in zip(pictures, places, strict=True)
-            ]
+        pictures = [cropped(faces.picture(place), names[place], crop) for place in places]
         batches = {
             spec: np.stack([spec.prepare(picture) for picture in pictures])
             for spec in networks.inputs

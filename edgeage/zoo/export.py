@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from edgeage.errors import UnsupportedLayerError
+from edgeage.onnxgraph import OnnxGraph
 from edgeage.paths import atomic_file
-from edgeage.zoo.onnxgraph import OnnxGraph
 from edgeage.zoo.onnxlayers import add_layer
 from edgeage.zoo.onnxstep import Step
 

@@ -12,7 +12,7 @@ from edgeage.errors import UnsupportedLayerError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edgeage.zoo.onnxgraph import OnnxGraph
+    from edgeage.onnxgraph import OnnxGraph
 
 __all__ = ["Pads", "Step", "activated", "softmax"]
 

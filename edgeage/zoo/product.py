@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgeage.answers import comparable
 from edgeage.errors import ParityError
 from edgeage.manifest import Manifest
 from edgeage.paths import atomic_dir
@@ -75,8 +76,9 @@ def _compared(network: ZooNetwork, path: Path, faces: np.ndarray, origin: str) -
     expected = network.predict(faces)
     found = _openvino_answers(path, network.prepared(faces).transpose(0, 3, 1, 2))
     differences = {
-        output.name: np.abs(found[output.name].astype(np.float64) - expected[output.name]).max()
-        * (abs(output.factor) / 100 if output.kind == "years" else 1)
+        output.name: np.abs(
+            comparable(output, found[output.name]) - comparable(output, expected[output.name])
+        ).max()
         for output in network.outputs
     }
     worst = max(differences, key=lambda name: np.nan_to_num(differences[name], nan=np.inf))

@@ -81,6 +81,18 @@ def test_precision(measure, sided_model, sided_data):
     assert len(done.stdout.splitlines()) == 10
 
 
+def test_zoo(measure):
+    pytest.importorskip("keras")
+    document, _ = measure("zoo", "--quick")
+    rows = {row["network"]: row for row in document["rows"]}
+    assert list(rows) == ["mobilenetv2", "ssrnet-joint"]
+    assert rows["mobilenetv2"]["macs"] > rows["mobilenetv2"]["parameters"] > 2e6
+    for row in rows.values():
+        assert row["bytes"]["FP16"] < row["bytes"]["FP32"]
+        assert row["keras_to_onnx"] <= 1e-3 >= row["onnx_to_ir"]["FP32"]
+        assert row["ms"]["FP32"] > 0
+
+
 def test_streaming(measure):
     document, done = measure(
         "streaming", "--faces", "1", "--frames", "8", "--rounds", "1", "--detector", "haar"

@@ -81,7 +81,7 @@ BROKEN = {
     "unknown target": (
         ["--target", "CUP"],
         2,
-        "«CUP»; expected CPU or GPU or MYRIAD or NPU or OAK; did you",
+        "«CUP»; expected CPU or GPU or MYRIAD or NPU or OAK or ONNX",
     ),
     "target of another issue": (
         ["--target", "NPX"],

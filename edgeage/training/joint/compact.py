@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from edgeage.training.joint.recipe import JointRecipe
     from edgeage.training.joint.trainer import JointTrainer
 
-__all__ = ["Compact", "CompactXS", "Resized", "read_face_weights", "write_onnx"]
+__all__ = ["MEAN", "Compact", "CompactXS", "Resized", "read_face_weights", "write_onnx"]
 
-_MEAN = (103.939, 116.779, 123.68)
+MEAN = (103.939, 116.779, 123.68)
 _SETTINGS = {"size": 128, "width": 1.0, "fixed_statistics": 1}
 _FACES_SHA256 = "b0ea2cc4805891a0f22dc57b06b57806b967831305c40818400fda40aec341f4"
 _OPSET = 13
@@ -59,7 +59,7 @@ class Resized:
         small = resize(picture, (self.side, self.side))
         if self.training and random.integers(2) == 1:
             small = small[:, ::-1]
-        np.subtract(small, np.array(_MEAN, np.float32), out=out, dtype=np.float32)
+        np.subtract(small, np.array(MEAN, np.float32), out=out, dtype=np.float32)
 
 
 class _BothTasks:
@@ -167,7 +167,7 @@ class Compact:
                 "size": self._size,
                 "channel_order": "BGR",
                 "layout": "NCHW",
-                "mean": list(_MEAN),
+                "mean": list(MEAN),
                 "margin": report["input"]["margin"],
                 "landmarks": report["input"].get("landmarks"),
             },

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import onnx
 import pytest
@@ -9,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgeage.compiler import imported
 from edgeage.compiler.imported import compile_imported, find_imported
+from edgeage.compiler.importedblob import taking_bytes
 from edgeage.errors import ParityError, UsageError
 from edgeage.inputspec import InputSpec
 from edgeage.manifest import Manifest
@@ -82,7 +85,7 @@ def test_bytes_are_prepared_in_front_of_the_network(model):
     import onnxruntime
 
     manifest = find_imported(model)
-    session = onnxruntime.InferenceSession(imported._taking_bytes(manifest))
+    session = onnxruntime.InferenceSession(taking_bytes(manifest))
     plain = onnxruntime.InferenceSession(manifest.file("onnx").read_bytes())
     picture = FACE.transpose(2, 0, 1)[None].astype(np.float32)
     rgb = picture[:, ::-1] / 255
@@ -105,9 +108,44 @@ def test_what_differs_is_not_written(model, tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
-def test_int8_is_refused(model, tmp_path):
-    with pytest.raises(UsageError, match="not yet in INT8"):
-        compile_imported(find_imported(model), tmp_path / "out", precision="INT8")
+def test_a_file_is_judged_in_single_precision_and_run_so_where_that_is_needed(
+    model, tmp_path, monkeypatch
+):
+    """This machine's CPU, when told nothing, is made one that computes badly."""
+    true = imported._answers
+
+    def answers(manifest, *rest):
+        exact = manifest.options.get("INFERENCE_PRECISION_HINT") == "f32"
+        return {name: rows + 0.2 * (not exact) for name, rows in true(manifest, *rest).items()}
+
+    monkeypatch.setattr(imported, "_answers", answers)
+    made = compile_imported(find_imported(model), tmp_path / "out")
+    assert made.options == {"INFERENCE_PRECISION_HINT": "f32"}
+    assert made.parity["max_difference"] < 1e-2
+    monkeypatch.undo()
+    assert compile_imported(find_imported(model), tmp_path / "other").options == {}
+
+
+def test_an_onnx_file_takes_bytes_in_bgr(model, tmp_path):
+    made = compile_imported(find_imported(model), tmp_path / "out", target="onnx")
+    assert (made.target, made.precision, list(made.files)) == ("ONNX", "FP32", ["onnx"])
+    assert [entry.version for entry in onnx.load(made.file("onnx")).opset_import] == [11]
+    assert Manifest.read(made.folder / "model.json").network_input == NetworkInput("BGR", "NCHW")
+    before, after = answer(model), answer(made.folder)
+    assert after.age == pytest.approx(before.age, abs=0.05)
+    assert after.gender_probability == pytest.approx(before.gender_probability, abs=1e-3)
+    with pytest.raises(UsageError, match="an ONNX file holds single precision"):
+        compile_imported(find_imported(model), tmp_path / "out", target="ONNX", precision="FP16")
+
+
+def test_a_network_that_takes_such_bytes_stays_as_it_is(model):
+    plain = dataclasses.replace(find_imported(model), network_input=NetworkInput("BGR"))
+    assert taking_bytes(plain) == plain.file("onnx").read_bytes()
+
+
+def test_it_goes_by_the_name_of_its_file_too(model):
+    assert find_imported(model / "two.onnx") == find_imported(model)
+    assert find_imported(model / "model.json") == find_imported(str(model))
 
 
 def test_edgeage_s_own_models_are_not_imported_ones(compiled_models):

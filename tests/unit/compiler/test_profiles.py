@@ -16,7 +16,14 @@ def test_the_cpu_computes_full_precision_in_full_precision():
 
 @pytest.mark.parametrize("target", targets())
 def test_every_shipped_profile_can_be_read(target):
-    assert read_profile(target, "FP16").target == target
+    assert read_profile(target, None).target == target
+
+
+def test_half_precision_is_the_usual_one_and_single_that_of_an_onnx_file():
+    assert {target: read_profile(target, None).precision for target in targets()} == {
+        "CPU": "FP16", "GPU": "FP16", "MYRIAD": "FP16", "NPU": "FP16", "OAK": "FP16",
+        "ONNX": "FP32",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("target", ["MYRIAD", "OAK"])
@@ -38,7 +45,7 @@ def test_an_oak_leaves_shaves_to_the_camera():
 
 @pytest.mark.parametrize("target", targets())
 def test_what_may_compute_in_half_precision_keeps_squares_within_it(target):
-    assert read_profile(target, "FP16").lrn_scale == 16
+    assert read_profile(target, None).lrn_scale == 16
 
 
 def test_an_npu_has_no_single_precision_and_says_so():
@@ -53,7 +60,7 @@ def test_an_npu_has_no_single_precision_and_says_so():
         (
             "CPX",
             "FP32",
-            "«CPX»; expected CPU or GPU or MYRIAD or NPU or OAK; did you mean «CPU»?",
+            "«CPX»; expected CPU or GPU or MYRIAD or NPU or OAK or ONNX; did you mean «CPU»?",
         ),
         ("../cpu", "FP32", "unknown target «../cpu»"),
         ("CPU", "INT3", "target CPU has no precision «INT3»; expected FP32 or FP16 or INT8"),

@@ -134,8 +134,7 @@ def test_a_score_by_years_sums_groups_and_expects_ages(joint_faces):
 
 def test_the_onnx_answers_as_the_network(tmp_path):
     torch = pytest.importorskip("torch")
-    import openvino as ov
-
+    from edgeage.runtime.core import openvino_core
     from edgeage.training.joint.mobilenet import MobileNet
 
     torch.manual_seed(0)
@@ -147,9 +146,11 @@ def test_the_onnx_answers_as_the_network(tmp_path):
     with torch.no_grad():
         expected = [part.numpy() for part in network(pixels)]
     hint = {"INFERENCE_PRECISION_HINT": "f32"}
-    compiled = ov.Core().compile_model(tmp_path / "net.onnx", "CPU", hint)
+    compiled = openvino_core().compile_model(tmp_path / "net.onnx", "CPU", hint)
     found = compiled(pixels.numpy())
     for place, values in enumerate(expected):
         np.testing.assert_allclose(found[place], values, rtol=1e-3, atol=1e-3)
-    kinds = {node.get_type_name() for node in ov.Core().read_model(tmp_path / "net.onnx").get_ops()}
+    kinds = {
+        node.get_type_name() for node in openvino_core().read_model(tmp_path / "net.onnx").get_ops()
+    }
     assert "Pad" not in kinds

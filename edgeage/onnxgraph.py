@@ -66,7 +66,7 @@ class OnnxGraph:
     def model(
         self, name: str, taken: tuple[str, Sequence[Any]], given: Sequence[tuple[str, int]]
     ) -> Any:
-        """Return the checked ``onnx.ModelProto``.
+        """Return the checked ``onnx.ModelProto``; constants that nothing takes are left out.
 
         Args:
             name: the graph's name.
@@ -79,9 +79,9 @@ class OnnxGraph:
         outputs = [
             helper.make_tensor_value_info(output, kind, [batch, size]) for output, size in given
         ]
-        graph = helper.make_graph(
-            self._nodes, name, inputs, outputs, list(self._constants.values())
-        )
+        used = {value for node in self._nodes for value in node.input}
+        constants = [array for key, array in self._constants.items() if key in used]
+        graph = helper.make_graph(self._nodes, name, inputs, outputs, constants)
         model = helper.make_model(
             graph,
             producer_name="edgeage",
