@@ -1,7 +1,8 @@
 """Finding pictures that show the same photograph: copies, recompressed, cropped anew or mirrored.
 
 Two steps. A difference hash (N. Krawetz, «Kind of Like That», 2013: is each cell of a coarse grid
-brighter than its left neighbour?) of 64 and of 256 bits picks candidates among all pairs. Each
+brighter than its left neighbour?) of 64 and of 256 bits picks candidates among all pairs, most of
+which :mod:`edgeage.datasets.hashindex` need not look at. Each
 candidate is then looked at: the middle of one picture, with its shading taken out, is searched in
 the other at a few sizes and shifts, and the correlation at the best place decides.
 """
@@ -13,10 +14,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgeage.datasets.hashindex import count_bits, near_pairs
 from edgeage.datasets.parallel import ordered_map
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["FINGERPRINT_WORDS", "duplicate_groups", "find_pairs", "fingerprint", "similarity"]
 
@@ -30,7 +32,6 @@ _MAX_FINE_BITS = 44
 _MIN_SIMILARITY = 0.75
 
 _SIDE, _MIDDLE, _SCALES, _BLUR_SIGMA = 64, 48, (0.94, 1.0, 1.06), 2.0
-_BLOCK = 64
 
 
 def fingerprint(pixels: np.ndarray) -> np.ndarray:
@@ -126,51 +127,29 @@ def find_pairs(
     def look(row: int) -> np.ndarray:
         return thumbnail(pixels_of(row))
 
-    def same(candidate: tuple[int, int, bool]) -> bool:
-        first, second, mirrored = candidate
+    def same(candidate: np.ndarray) -> bool:
+        first, second, mirrored = map(int, candidate)
         other = look(second)[:, ::-1] if mirrored else look(second)
         return similarity(look(first), other) >= _MIN_SIMILARITY
 
-    candidates = sorted(set(_candidates(fingerprints, workers)))
+    candidates = _candidates(fingerprints)
     verdicts = ordered_map(same, candidates, workers)
-    return sorted({pair[:2] for pair, is_same in zip(candidates, verdicts, strict=True) if is_same})
+    kept = candidates[np.fromiter(verdicts, bool, len(candidates))]
+    return sorted({(one, other) for one, other, _ in kept.tolist()})
 
 
-def _candidates(fingerprints: np.ndarray, workers: int) -> Iterator[tuple[int, int, bool]]:
+def _candidates(fingerprints: np.ndarray) -> np.ndarray:
+    """Return pairs of rows with near hashes, int64 (pairs, 3): two rows, and 1 when mirrored."""
     structured = np.flatnonzero(fingerprints.any(axis=1))
-    hashes = np.ascontiguousarray(fingerprints[structured])
-    columns = [np.ascontiguousarray(hashes[:, word]) for word in (0, _MIRRORED)]
-
-    def near(start: int) -> list[tuple[int, int, bool]]:
-        found = []
-        for mirrored, column in enumerate(columns):
-            coarse = _count_bits(hashes[start : start + _BLOCK, :1] ^ column[None, start:])
-            rows, others = np.nonzero(coarse <= _MAX_COARSE_BITS)
-            ahead = others > rows
-            rows, others = rows[ahead] + start, others[ahead] + start
-            word = 1 + mirrored * _MIRRORED
-            fine = _count_bits(hashes[rows, 1:5] ^ hashes[others, word : word + 4]).sum(axis=1)
-            close = np.flatnonzero(fine <= _MAX_FINE_BITS)
-            pairs = zip(structured[rows[close]], structured[others[close]], strict=True)
-            found += [(int(one), int(other), bool(mirrored)) for one, other in pairs]
-        return found
-
-    for block in ordered_map(near, range(0, len(hashes), _BLOCK), workers):
-        yield from block
-
-
-def _count_bits(words: np.ndarray) -> np.ndarray:
-    if hasattr(np, "bitwise_count"):
-        counts: np.ndarray = np.bitwise_count(words)
-        return counts
-    octets = np.ascontiguousarray(words).view(np.uint8).reshape(*words.shape, 8)
-    summed: np.ndarray = _BITS_OF_BYTE[octets].sum(axis=-1, dtype=np.uint8)
-    return summed
-
-
-_BITS_OF_BYTE = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(
-    axis=1, dtype=np.uint8
-)
+    hashes = fingerprints[structured]
+    parts = [np.empty((0, 3), np.int64)]
+    for mirrored, word in enumerate((0, _MIRRORED)):
+        for rows, others in near_pairs(hashes[:, 0], hashes[:, word], _MAX_COARSE_BITS):
+            fine = count_bits(hashes[rows, 1:5] ^ hashes[others, word + 1 : word + 5]).sum(axis=1)
+            close = fine <= _MAX_FINE_BITS
+            pair = structured[rows[close]], structured[others[close]]
+            parts.append(np.stack([*pair, np.full(close.sum(), mirrored)], axis=1))
+    return np.unique(np.concatenate(parts), axis=0)
 
 
 def duplicate_groups(count: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
