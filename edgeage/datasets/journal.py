@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgeage.closing import Closing
 from edgeage.errors import DatasetError
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
 __all__ = ["Journal"]
 
@@ -21,7 +21,7 @@ __all__ = ["Journal"]
 _VERSION = 2
 
 
-class Journal:
+class Journal(Closing):
     """A list of decoded faces in a build's working folder; a context manager, safe for threads.
 
     It outlives the process, not the machine: after a crash of that, pixels that were not written
@@ -95,15 +95,8 @@ class Journal:
     def _failed(self, error: Exception) -> DatasetError:
         return DatasetError(f"{self.path} cannot be written: {error}; is the disk full?")
 
-    def __enter__(self) -> Journal:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Give the file back."""
         self._database.close()
 
 

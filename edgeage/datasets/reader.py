@@ -7,19 +7,18 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgeage.closing import Closing
 from edgeage.datasets.records import SplitRecord, read_records
 from edgeage.datasets.store import DatumReader
 from edgeage.errors import DatasetError, UsageError
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     import numpy as np
 
 __all__ = ["FaceReader"]
 
 
-class FaceReader:
+class FaceReader(Closing):
     """Reads a side of a data set: each face once, whatever copies balance its classes.
 
     Pixels come from the age LMDB and labels from ``records.csv``, so age, gender and all else
@@ -124,14 +123,3 @@ class FaceReader:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._forget()
-
-    def __enter__(self) -> FaceReader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

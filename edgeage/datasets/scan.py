@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from edgeage.closing import Closing
 from edgeage.datasets.drops import Drops
 from edgeage.datasets.duplicates import FINGERPRINT_WORDS, fingerprint
 from edgeage.datasets.importers.found import Candidate, Drop, FaceHint
@@ -23,7 +24,6 @@ from edgeage.images import read_image, resize, to_chw
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
     from edgeage.datasets.choice import Choice
     from edgeage.datasets.records import FaceRecord
@@ -39,7 +39,7 @@ _UNWANTED = {
 }
 
 
-class PixelFile:
+class PixelFile(Closing):
     """Pictures of one size in a working file, by number; a context manager, safe for many threads.
 
     Args:
@@ -69,15 +69,8 @@ class PixelFile:
             raise OSError("the working file is incomplete")
         return np.frombuffer(data, dtype=np.uint8).reshape(self.shape)
 
-    def __enter__(self) -> PixelFile:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the file; it stays."""
         self._file.close()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeage.caffe import decode_datum, encode_datum
+from edgeage.closing import Closing
 from edgeage.errors import DatasetError, require
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ class DatumWriter:
             self._environment.close()
 
 
-class DatumReader:
+class DatumReader(Closing):
     """Reads an LMDB of ``Datum`` records; a context manager, safe for many threads.
 
     Args:
@@ -272,14 +273,3 @@ class DatumReader:
     def close(self) -> None:
         """Close the LMDB; no other call is allowed after it."""
         self._environment.close()
-
-    def __enter__(self) -> DatumReader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

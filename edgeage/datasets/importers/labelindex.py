@@ -7,6 +7,7 @@ import json
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
+from edgeage.closing import Closing
 from edgeage.datasets.importers.found import FaceHint
 from edgeage.datasets.records import FaceRecord
 from edgeage.errors import DatasetError
@@ -14,7 +15,6 @@ from edgeage.errors import DatasetError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-    from types import TracebackType
 
 __all__ = ["Label", "LabelIndex"]
 
@@ -38,7 +38,7 @@ class Label:
     hint: FaceHint | None = None
 
 
-class LabelIndex:
+class LabelIndex(Closing):
     """Labels in a working file, found by the end of a picture's path; a context manager.
 
     Args:
@@ -103,17 +103,6 @@ class LabelIndex:
     def close(self) -> None:
         """Give the file back."""
         self._database.close()
-
-    def __enter__(self) -> LabelIndex:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _key(path: str) -> str:
