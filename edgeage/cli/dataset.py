@@ -147,6 +147,12 @@ _CUTTING = (
         type=click.FloatRange(-0.5, 10, min_open=True),
         help="The margin around a face that is cut out, as a fraction of it.",
     ),
+    click.option(
+        "--min-face",
+        type=click.IntRange(1),
+        metavar="PIXELS",
+        help="The longer side of the smallest face to look for.  [default: the detector's own]",
+    ),
 )
 
 _STORING = (
@@ -221,6 +227,8 @@ def build(
 
     importer = open_importer(name)
     options = _build_options(given)
+    if given["min_face"] and not given["detect"]:
+        raise UsageError("--min-face needs --detect, which looks for faces")
     cut = given["detect"] or importer.gives_hints(options.importing)
     with contextlib.ExitStack() as stack:
         cutter = stack.enter_context(_cutter(given)) if cut else None
@@ -295,7 +303,8 @@ def _ages(text: str | None) -> tuple[int, int]:
 def _cutter(given: dict[str, Any]) -> FaceCutter:
     from edgeage.faces import FaceCutter
 
-    return FaceCutter(given["detector"] if given["detect"] else None, given["margin"])
+    detector = given["detector"] if given["detect"] else None
+    return FaceCutter(detector, given["margin"], min_face=given["min_face"])
 
 
 @command.command()

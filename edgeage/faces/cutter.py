@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgeage.closing import Closing
 from edgeage.errors import NoFaceError, UsageError
 from edgeage.faces.boxes import overlap
 from edgeage.faces.crop import cut_face
 from edgeage.faces.detection import Detection
 from edgeage.faces.memory import DetectionMemory
-from edgeage.faces.opening import DETECTORS, open_detector
+from edgeage.faces.opening import DETECTORS, check_min_face, open_detector
 from edgeage.inputspec import InputSpec
 from edgeage.paths import cache_dir, data_dir, sha256_file
 from edgeage.tomlfile import read_toml
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from edgeage.faces.detection import Detector
 
 __all__ = ["FaceCutter"]
@@ -33,7 +33,7 @@ _BACKGROUND = 0.25
 _SAME_FACE = 0.3
 
 
-class FaceCutter:
+class FaceCutter(Closing):
     """Finds the one clear face of a picture and cuts it out upright; safe for many threads.
 
     What the detector found is kept by the picture's content in a file of the cache folder, so a
@@ -45,13 +45,16 @@ class FaceCutter:
             None cuts where the data set says the face is and takes other pictures whole.
         margin: what to add on every side of the standard face square, as a fraction of it.
         device: the OpenVINO device that runs the detector's networks.
+        min_face: longer side in pixels of the smallest face to look for; None for the detector's
+            own.
         remember: keep what was found; never done for a detector that is given as an object.
 
     Attributes:
         margin: as given.
 
     Raises:
-        UsageError: for an impossible margin or an unknown detector.
+        UsageError: for an impossible margin, an unknown detector, or a ``min_face`` below 1 or
+            without a detector that is opened here.
     """
 
     def __init__(
@@ -60,16 +63,18 @@ class FaceCutter:
         margin: float = 0.4,
         *,
         device: str = "CPU",
+        min_face: int | None = None,
         remember: bool = True,
     ) -> None:
         if not -0.5 < margin <= 10:
             raise UsageError(f"expected a margin above -0.5 and up to 10, got {margin}")
+        check_min_face(min_face, detector)
         self.margin = margin
-        self._wanted, self._device = detector, device
+        self._wanted, self._device, self._min_face = detector, device, min_face
         self._landmarks = InputSpec(
             **read_toml(data_dir("datasets") / "utkface.toml")["crop"]
         ).landmarks
-        self._identity = _file_name(detector)
+        self._identity = _file_name(detector, device, min_face)
         self._lock = threading.Lock()
         self._opened: Detector | None = None
         self._memory: DetectionMemory | None = None
@@ -78,7 +83,7 @@ class FaceCutter:
 
     @property
     def identity(self) -> str:
-        """Words that tell the faces it cuts out from those of other detectors and margins."""
+        """Words that tell the faces it cuts out from those of other options."""
         return f"{self._identity} {self.margin:g}"
 
     def cut(
@@ -138,7 +143,9 @@ class FaceCutter:
             if self._wanted is None:
                 raise UsageError("this face cutter has no detector, or is closed; make a new one")
             if self._opened is None:
-                self._opened = open_detector(self._wanted, device=self._device)
+                self._opened = open_detector(
+                    self._wanted, device=self._device, min_size=self._min_face
+                )
             return self._opened
 
     def close(self) -> None:
@@ -151,26 +158,19 @@ class FaceCutter:
         if self._memory is not None:
             self._memory.close()
 
-    def __enter__(self) -> FaceCutter:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-def _file_name(detector: str | Path | Detector | None) -> str:
-    """Return a file name that is of this detector and its network alone."""
+def _file_name(detector: str | Path | Detector | None, device: str, min_face: int | None) -> str:
+    """Return a file name that is of this detector, its network and its options alone."""
     if not isinstance(detector, str | Path):
         return detector.name if detector else "hints"
     path = Path(detector)
     name = str(detector) if str(detector) in DETECTORS else path.stem
     if str(detector) not in DETECTORS and path.is_file():
         name = f"{name}-{sha256_file(path)[:16]}"
+    if device != "CPU":
+        name += "-" + re.sub(r"\W", "_", device)
+    if min_face is not None:
+        name += f"-{min_face}px"
     return f"{name}-v{_VERSION}.sqlite"
 
 

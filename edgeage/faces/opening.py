@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from edgeage.faces.detection import Detector
     from edgeage.runtime.options import RuntimeOptions
 
-__all__ = ["DETECTORS", "open_detector"]
+__all__ = ["DETECTORS", "check_min_face", "open_detector"]
 
 DETECTORS = ("mtcnn", "haar", "yunet", "dlib")
 """The detectors that have a name; others go by their network's path."""
@@ -67,6 +67,22 @@ def open_detector(
             f"{', '.join(DETECTORS)} or the path of a network (.xml or .onnx)"
         )
     return _by_file(Path(detector), device, options, limits)
+
+
+def check_min_face(min_face: int | None, detector: object) -> None:
+    """Refuse a smallest face that is impossible, or of a detector that is open already.
+
+    Raises:
+        UsageError: saying which.
+    """
+    if min_face is None:
+        return
+    if min_face < 1:
+        raise UsageError(f"expected min_face of at least 1 pixel, got {min_face}")
+    if not isinstance(detector, str | Path):
+        raise UsageError(
+            "min_face is for a detector that is opened by name or file; give your own what it needs"
+        )
 
 
 def _by_name(

@@ -77,8 +77,7 @@ class FaceFinder:
             )
         if detector is None and detect == "always":
             raise UsageError("detect «always» needs a detector, got None; name one, or «never»")
-        _check_name(detector)
-        _check_min_face(min_face, detector)
+        _check(detector, min_face)
         self.detect = "never" if detector is None else detect
         self._wanted, self._device, self._options = detector, device, options
         self._min_face = min_face
@@ -189,27 +188,17 @@ def detector_device(device: str) -> str:
     return device_name(device) if kind_of(device) in ("AUTO", "GPU") else "CPU"
 
 
-def _check_name(detector: object) -> None:
+def _check(detector: object, min_face: int | None) -> None:
     """Refuse a detector that is neither known nor a file, before anything heavy is opened."""
-    from edgeage.faces import DETECTORS
+    from edgeage.faces.opening import DETECTORS, check_min_face
 
+    check_min_face(min_face, detector)
     if not isinstance(detector, str | Path) or Path(detector).is_file():
         return
     if (name := str(detector)) not in DETECTORS:
         raise UsageError(
             f"unknown detector «{name}»{did_you_mean(name, DETECTORS)}; expected one of "
             f"{', '.join(DETECTORS)}, or a network's file"
-        )
-
-
-def _check_min_face(min_face: int | None, detector: object) -> None:
-    if min_face is None:
-        return
-    if min_face < 1:
-        raise UsageError(f"expected min_face of at least 1 pixel, got {min_face}")
-    if not isinstance(detector, str | Path):
-        raise UsageError(
-            "min_face is for a detector that is opened by name or file; give your own what it needs"
         )
 
 

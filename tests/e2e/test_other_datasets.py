@@ -175,6 +175,7 @@ def test_png_holds_the_same_pixels_in_less(
         (["--genders", "1=man"], "expected male or female in --genders, got «man»"),
         (["--own-split", "--test-fold", "1"], "expected one of test_from, own_split and test_fold"),
         (["--min-score", "2"], "csv has no use for --min-score; it takes columns, genders, labels"),
+        (["--min-face", "40"], "--min-face needs --detect, which looks for faces"),
         (["--labels", "nowhere.csv"], "'nowhere.csv' does not exist"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",

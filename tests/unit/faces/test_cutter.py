@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -107,6 +108,40 @@ def test_a_picture_is_looked_at_once_whatever_is_cut(counting: list[FakeDetector
         with FaceCutter(name, 0.0, **options) as cutting:  # type: ignore[arg-type]
             cutting.cut(PICTURE, (32, 32), sha256=_hash(content))
     assert len(counting) == 4
+
+
+@pytest.mark.parametrize(
+    "options", [{"min_face": 60}, {"min_face": 61}, {"device": "GPU.0"}], ids=str
+)
+def test_what_was_found_with_other_options_is_not_answered(
+    options: dict[str, Any], counting: list[FakeDetector]
+) -> None:
+    identities = set()
+    for given in ({}, {"min_face": 59}, options, options):
+        with FaceCutter("mtcnn", 0.0, **given) as cutting:  # type: ignore[arg-type]
+            cutting.cut(PICTURE, (32, 32), sha256=_hash(1))
+            identities.add(cutting.identity)
+    assert (len(counting), len(identities)) == (3, 3)
+
+
+def test_the_smallest_face_is_the_detectors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[dict[str, Any]] = []
+
+    def open_detector(*_arguments: object, **options: Any) -> FakeDetector:
+        told.append(options)
+        return FakeDetector([LARGE])
+
+    monkeypatch.setattr(cutter, "open_detector", open_detector)
+    for min_face in (None, 60):
+        with FaceCutter("mtcnn", 0.0, min_face=min_face, remember=False) as cutting:
+            cutting.cut(PICTURE, (32, 32))
+    assert [options["min_size"] for options in told] == [None, 60]
+    with pytest.raises(UsageError, match="min_face of at least 1 pixel, got 0"):
+        FaceCutter("mtcnn", min_face=0)
+    with pytest.raises(UsageError, match="is for a detector that is opened by name or file"):
+        FaceCutter(None, min_face=60)
 
 
 def test_many_threads_share_a_cutter(counting: list[FakeDetector]) -> None:
