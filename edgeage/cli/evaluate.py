@@ -40,7 +40,12 @@ _PATH = click.Path(path_type=Path)
     type=_PATH,
     help="A built data set's folder; may be given several times.",
 )
-@click.option("--split", default="test", show_default=True, help="Which side of the data sets.")
+@click.option(
+    "--split",
+    default="test",
+    show_default=True,
+    help="Which side of the data sets, train or test, or all of them.",
+)
 @click.option(
     "--faces",
     "lists",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["LabelledFaces", "Readers", "Truth", "open_faces"]
 
 _LMDBS = ("age_test_lmdb", "age_train_lmdb")
+_ALL = "all"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,7 +187,7 @@ def open_faces(
 
     Args:
         data: a folder made by ``edgeage dataset build``.
-        split: which side of the data set, ``"test"`` for example.
+        split: which side of the data set, ``"test"`` for example, or ``"all"`` of it.
         faces: a list of faces instead, of whatever side: a path, or a list's name.
         limit: take at most so many, evenly spread over the records.
         readers: opens the LMDBs, where several sets of faces are open at once.
@@ -203,7 +204,7 @@ def open_faces(
     ignored = len(chosen) - len(scored)
     if limit is not None and limit < len(scored):
         scored = [scored[place * len(scored) // limit] for place in range(limit)]
-    part = f"{split} split" if faces is None else Path(faces).stem
+    part = Path(faces).stem if faces else "all faces" if split == _ALL else f"{split} split"
     with contextlib.ExitStack() as stack:
         readers = readers or stack.enter_context(Readers())
         places = _places(folder, [item.record.name for item in scored], readers)
@@ -211,9 +212,9 @@ def open_faces(
 
 
 def _of_split(folder: Path, items: Sequence[SplitRecord], split: str) -> list[SplitRecord]:
-    found = [item for item in items if item.split == split]
+    found = [item for item in items if split in (_ALL, item.split)]
     if not found:
-        known = list(dict.fromkeys(item.split for item in items))
+        known = list(dict.fromkeys([*(item.split for item in items), _ALL]))
         raise DatasetError(
             f"{folder} has no split «{split}», only {', '.join(known)}{did_you_mean(split, known)}"
         )

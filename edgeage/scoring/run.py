@@ -40,7 +40,7 @@ class EvaluateOptions:
     """How models are evaluated.
 
     Attributes:
-        split: which side of each data set.
+        split: which side of each data set, or ``"all"`` of it.
         lists: lists of faces to score instead, by path or name; each is a set of its own.
         crops: of :data:`edgeage.evaluation.crops.CROPS`.
         device: where the models run.
