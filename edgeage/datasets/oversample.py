@@ -19,7 +19,7 @@ __all__ = ["Copy", "apply_change", "plan"]
 _CHANGES = ("flip", "noise")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Copy:
     """One picture to be stored: an original or a changed copy of it.
 

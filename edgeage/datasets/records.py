@@ -27,7 +27,7 @@ RACES: tuple[str, ...] = ("white", "black", "asian", "indian", "others")
 """The races in UTKFace's label order."""
 
 
-@dataclasses.dataclass(frozen=True, order=True)
+@dataclasses.dataclass(frozen=True, order=True, slots=True)
 class FaceRecord:
     """A picture of one face and its labels; records sort by name.
 
@@ -96,7 +96,7 @@ class FaceRecord:
         return self.gender
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class SplitRecord:
     """A record's place in a built data set.
 

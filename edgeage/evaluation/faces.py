@@ -55,6 +55,22 @@ class Truth:
         """What a model is trained without to be scored on each face: its fold, or its person."""
         return self.folds if any(self.folds) else self.persons
 
+    def only(self, chosen: np.ndarray) -> Truth:
+        """Return what is known of some of the faces, by a bool (n,)."""
+
+        def some(values: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(value for value, kept in zip(values, chosen, strict=True) if kept)
+
+        return Truth(
+            ages=self.ages[chosen],
+            genders=self.genders[chosen],
+            races=some(self.races),
+            units=self.units[chosen],
+            persons=some(self.persons),
+            folds=some(self.folds),
+            apparent_ages=self.apparent_ages[chosen],
+        )
+
     @classmethod
     def of(cls, items: Sequence[SplitRecord]) -> Truth:
         """Gather what records tell, whatever of it they have."""

@@ -33,6 +33,7 @@ from edgeage.scoring.candidates import Finder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from edgeage.evaluation.bootstrap import Statistic
     from edgeage.evaluation.faces import LabelledFaces, Truth
     from edgeage.evaluation.raw import RawAnswers
     from edgeage.outputs import Output
@@ -45,7 +46,7 @@ COVERAGE = 0.8
 _LEAST_FACES = 30
 _PARTS = 5
 _LOWEST, _HIGHEST = 0.1, 10.0
-_STEPS = 60
+_STEPS = 30
 _SEED = 230
 _SHOWN = ("age_mae", "age_ece", "gender_ece", "interval_coverage", "interval_width")
 
@@ -83,14 +84,18 @@ def calibrate(manifest: Manifest, answers: RawAnswers, faces: LabelledFaces) -> 
     everyone = np.ones(len(faces), bool)
     fitted = [fit_output(output, answers[output.task], truth, everyone) for output in plain.outputs]
     decoded = []
-    for part in range(_PARTS):
+    for part in np.unique(parts):
         others = [
             fit_output(output, answers[output.task], truth, parts != part)
             for output in plain.outputs
         ]
         decoded.append(_figures(_with_outputs(plain, others), answers, truth, parts == part))
     before = _figures(plain, answers, truth, everyone)
-    after = {name: _joined([part[name] for part in decoded if name in part]) for name in decoded[0]}
+    after = {
+        name: _joined([part[name] for part in decoded if name in part])
+        for name in _SHOWN
+        if any(name in part for part in decoded)
+    }
     resampler = Resampler(truth.units)
     figures = {
         "set": faces.name,
@@ -190,10 +195,11 @@ def fit_output(output: Output, rows: np.ndarray, truth: Truth, chosen: np.ndarra
 
 def _temperature(output: Output, rows: np.ndarray, labels: np.ndarray) -> float:
     """Look for the temperature of the least negative log-likelihood by golden sections."""
+    classes = _right(output, rows.shape[1], labels)
 
     def loss(logarithm: float) -> float:
         warm = dataclasses.replace(output, temperature=math.exp(logarithm))
-        return float(-np.log(np.maximum(_likelihoods(warm, rows, labels), 1e-12)).mean())
+        return float(-np.log(np.maximum(_likelihoods(warm, rows, classes), 1e-12)).mean())
 
     low, high = math.log(_LOWEST), math.log(_HIGHEST)
     ratio = (math.sqrt(5) - 1) / 2
@@ -203,10 +209,9 @@ def _temperature(output: Output, rows: np.ndarray, labels: np.ndarray) -> float:
     return round(math.exp((low + high) / 2), 4)
 
 
-def _likelihoods(output: Output, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return the probability of each face's right class, float64 (n,)."""
+def _likelihoods(output: Output, rows: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return the probability of each face's right class, as :func:`_right` has it; float64 (n,)."""
     if output.kind == "sigmoid":
-        right = np.array([GENDERS.index(output.labels[0]) == int(label) for label in labels])
         values = rows[:, 0].astype(np.float64)
         if not output.logits:
             values = np.clip(values, 1e-12, 1 - 1e-12)
@@ -215,12 +220,14 @@ def _likelihoods(output: Output, rows: np.ndarray, labels: np.ndarray) -> np.nda
         likely: np.ndarray = 1 / (1 + np.exp(-signed))
         return likely
     found = probabilities(output, rows)
-    places = _classes(output, found.shape[1], labels)
-    return np.take_along_axis(found, places[:, None], axis=1)[:, 0]
+    return np.take_along_axis(found, right[:, None], axis=1)[:, 0]
 
 
-def _classes(output: Output, count: int, labels: np.ndarray) -> np.ndarray:
-    """Return which of an output's values stands for each face."""
+def _right(output: Output, count: int, labels: np.ndarray) -> np.ndarray:
+    """Return which of an output's values stands for each face; of one alone whether it does."""
+    if output.kind == "sigmoid":
+        own: np.ndarray = labels == GENDERS.index(output.labels[0])
+        return own
     if output.task == "gender":
         order = [output.labels.index(name) for name in GENDERS]
         return np.array([order[int(label)] for label in labels])
@@ -266,8 +273,17 @@ def _with_outputs(manifest: Manifest, outputs: list[Output]) -> Manifest:
 def _figures(
     manifest: Manifest, answers: RawAnswers, truth: Truth, chosen: np.ndarray
 ) -> dict[str, Any]:
-    found = statistics(truth, decode_answers([manifest], answers))
-    return {name: found[name].of(chosen) for name in _SHOWN if name in found}
+    """Score the chosen faces; each keeps its place among all."""
+    told = {task: rows[chosen] for task, rows in answers.items()}
+    found = statistics(truth.only(chosen), decode_answers([manifest], told))
+    return {name: _placed(found[name], chosen) for name in _SHOWN if name in found}
+
+
+def _placed(statistic: Statistic, chosen: np.ndarray) -> Statistic:
+    columns = np.zeros((len(chosen), statistic.columns.shape[1]))
+    scored = np.zeros(len(chosen), bool)
+    columns[chosen], scored[chosen] = statistic.columns, statistic.scored
+    return dataclasses.replace(statistic, columns=columns, scored=scored)
 
 
 def _joined(parts: list[Any]) -> Any:

@@ -16,6 +16,7 @@ from edgeage.datasets.importers.found import Candidate, Drop, Importer, ImportOp
 from edgeage.datasets.importers.matfiles import MatFile, open_mat
 from edgeage.datasets.importers.words import BadLabelError, age_of, gender_of
 from edgeage.datasets.records import FaceRecord
+from edgeage.datasets.sources import MAX_MEMBER_BYTES
 from edgeage.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ def _faces(source: Path, options: ImportOptions, _work: Path) -> Iterator[Candid
             raise DatasetError(
                 f"{source.name}: image is {images.dtype} of shape {images.shape}; expected uint8 "
                 "of shape (pictures, height, width, 3)"
+            )
+        if np.prod(images.shape[1:], dtype=object) > MAX_MEMBER_BYTES:
+            raise DatasetError(
+                f"{source.name} has pictures of {images.shape[1]} × {images.shape[2]} pixels, no "
+                "picture of a face has so many"
             )
         ages, genders = np.asarray(ages.ravel()), np.asarray(genders.ravel())
         if not len(images) == len(ages) == len(genders):

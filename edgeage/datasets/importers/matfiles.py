@@ -7,7 +7,9 @@ Neither executes or unpickles anything. scipy reads a version 5 variable as a wh
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+import struct
+import zlib
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["MatFile", "open_mat"]
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
+_HEADER_BYTES, _COMPRESSED, _BLOCK_BYTES = 128, 15, 1 << 20
+_MOST_UNPACKED_BYTES = 1 << 31  # MATLAB writes no variable of version 5 that is larger
 _PURPOSE = "read MATLAB files"
 
 
@@ -124,6 +128,7 @@ class _Reversed:
         return picture
 
     def ravel(self) -> np.ndarray:
+        _check_size(self._data)
         flat: np.ndarray = np.asarray(self._data).ravel()
         return flat
 
@@ -169,8 +174,29 @@ def open_mat(path: Path, name: str) -> Iterator[MatFile]:
         return
     scipy_io = require("scipy.io", extra="mat", purpose=_PURPOSE)
     with _named(name):
+        with path.open("rb") as file:
+            _check_unpacked(file, name)
         variables = scipy_io.loadmat(path, chars_as_strings=True)
     yield MatFile(variables, name)
+
+
+def _check_unpacked(file: IO[bytes], name: str) -> None:
+    """Refuse a version 5 file that unpacks to more than its variables may have, holding none."""
+    order = ">" if file.read(_HEADER_BYTES)[-2:] == b"MI" else "<"
+    unpacked = 0
+    while len(tag := file.read(8)) == 8:
+        kind, size = struct.unpack(f"{order}II", tag)
+        stream, end = zlib.decompressobj(), file.tell() + size
+        while kind == _COMPRESSED and (block := file.read(min(_BLOCK_BYTES, end - file.tell()))):
+            while block and not stream.eof:
+                unpacked += len(stream.decompress(block, _BLOCK_BYTES))
+                block = stream.unconsumed_tail
+                if unpacked > _MOST_UNPACKED_BYTES:
+                    raise DatasetError(
+                        f"{name} unpacks to more than {_MOST_UNPACKED_BYTES >> 20} MB, no table of "
+                        "labels does; is it one?"
+                    )
+        file.seek(end)
 
 
 @contextlib.contextmanager

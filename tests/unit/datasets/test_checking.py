@@ -27,7 +27,7 @@ from edgeage.datasets.statistics import picture_faults
 from edgeage.errors import DatasetError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -77,6 +77,26 @@ def test_torch_loads_it_in_processes_of_its_own(built: Path) -> None:
     reader.close()
     assert np.array_equal(again[1][0], wanted)
     again.close()
+
+
+def test_tensorflow_takes_it_through_a_generator(built: Path) -> None:
+    tf = pytest.importorskip("tensorflow")
+
+    def labelled() -> Iterator[tuple[np.ndarray, int, int]]:
+        with FaceReader(built, "test") as reader:
+            for pixels, item in reader:
+                yield pixels, item.record.age, item.record.gender
+
+    number = tf.TensorSpec((), tf.int32)
+    signature = (tf.TensorSpec((3, 32, 32), tf.uint8), number, number)
+    loaded = tf.data.Dataset.from_generator(labelled, output_signature=signature).batch(4)
+    # Every pass opens the store anew.
+    for _ in range(2):
+        batches = [[part.numpy() for part in batch] for batch in loaded]
+        pixels, ages, genders = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+        wanted = list(labelled())
+        assert np.array_equal(pixels, [face[0] for face in wanted])
+        assert list(zip(ages, genders, strict=True)) == [face[1:] for face in wanted]
 
 
 def test_a_face_that_is_not_stored_is_noticed(copy: Path) -> None:

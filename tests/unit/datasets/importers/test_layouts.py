@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Importing = Any
 HOSTILE = ("/etc/cron.d/34_0_0_2017.jpg", "../011A14.JPG", "a/../../train/1.jpg", "C:\\1.jpg")
+BOMB = "bomb/train/1_0_0_2017.jpg"
 
 
 @pytest.mark.parametrize("kind", ["folder", "tar", "zip"])
@@ -40,7 +41,7 @@ def test_every_face_and_every_drop_is_as_published(
         assert found.pictures[face] == expected.files[path]
 
 
-def _write_hostile(path: Path, files: dict[str, bytes]) -> Path:
+def _hostile_tar(path: Path, files: dict[str, bytes]) -> Path:
     with tarfile.open(path, "w") as archive:
         for name in HOSTILE:
             archive.addfile(tarfile.TarInfo(name))
@@ -52,26 +53,40 @@ def _write_hostile(path: Path, files: dict[str, bytes]) -> Path:
             entry.size = len(data)
             archive.addfile(entry, io.BytesIO(data))
         # A bomb: a picture of more bytes than any has.
-        bomb = tarfile.TarInfo("bomb/train/1_0_0_2017.jpg")
+        bomb = tarfile.TarInfo(BOMB)
         bomb.size = 300_000
         archive.addfile(bomb, io.BytesIO(bytes(bomb.size)))
     return path
 
 
+def _hostile_zip(path: Path, files: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in HOSTILE:
+            archive.writestr(name, b"")
+        for name, data in files.items():
+            link = zipfile.ZipInfo(f"{name}.link.jpg")
+            link.external_attr = 0o120777 << 16
+            archive.writestr(link, "/etc/passwd")
+            archive.writestr(name, data)
+        archive.writestr(BOMB, bytes(300_000))
+    return path
+
+
+@pytest.mark.parametrize("write", [_hostile_tar, _hostile_zip], ids=["tar", "zip"])
 def test_a_hostile_archive_gives_its_sound_faces_and_nothing_else(
-    layout: Any, importing: Importing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    layout: Any, write: Any, importing: Importing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name, expected = layout
     monkeypatch.setattr(sources, "MAX_MEMBER_BYTES", 200_000)
     (tmp_path / "in").mkdir()
-    source = _write_hostile(tmp_path / "in" / "x.tar", expected.files)
+    source = write(tmp_path / "in" / "x", expected.files)
     found = importing(name, source, **expected.options)
     assert set(found.records) == set(expected.faces)
     odd = {path: reason for path, reason in found.drops.items() if path not in expected.drops}
     links = [path for path in odd if path.endswith(".link.jpg")]
     assert len(links) == len(expected.files)
     # Whatever is no face of the data set by its name is called that before its path is looked at.
-    for path in (*HOSTILE, *links, "bomb/train/1_0_0_2017.jpg"):
+    for path in (*HOSTILE, *links, BOMB):
         assert odd[path] in ("unsafe path", "not a regular file", "file too large") or (
             odd[path] in ("another form of a picture", "malformed name")
         ), (path, odd[path])
@@ -121,15 +136,29 @@ def test_damaged_labels_are_one_clear_line(
     assert said in str(caught.value)
 
 
-def test_a_truncated_archive_is_refused(
-    layout: Any, importing: Importing, made: SimpleNamespace, tmp_path: Path
+# What a download leaves that was cut short or changed on its way, and what is no archive at all.
+ARCHIVE_DAMAGES: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "empty": ("w", lambda _data: b""),
+    "a web page": ("w", lambda _data: b"<html>Please log in.</html>" * 40),
+    "cut in a file": ("w", lambda data: data[: len(data) // 512 // 2 * 512 + 3]),
+    "packed and cut": ("w:gz", lambda data: data[: len(data) // 2]),
+    "one bit": ("w:gz", lambda data: data[:-8] + bytes([data[-8] ^ 1]) + data[-7:]),
+}
+
+
+@pytest.mark.parametrize("damage", ARCHIVE_DAMAGES)
+def test_a_damaged_archive_is_one_clear_line(
+    layout: Any, damage: str, importing: Importing, made: SimpleNamespace, tmp_path: Path
 ) -> None:
     name, expected = layout
-    source = made.tar(tmp_path / "x.tar", expected.files, "w")
-    data = source.read_bytes()
-    source.write_bytes(data[: data.rindex(list(expected.files.values())[-1]) + 3])
-    with pytest.raises(DatasetError, match="damaged or incomplete|cannot be read"):
+    mode, change = ARCHIVE_DAMAGES[damage]
+    source = made.tar(tmp_path / "x.tar", expected.files, mode)
+    source.write_bytes(change(source.read_bytes()))
+    with pytest.raises(
+        DatasetError, match="damaged or incomplete|cannot be read|not a tar"
+    ) as said:
         importing(name, source, **expected.options)
+    assert "\n" not in str(said.value)
 
 
 def test_a_damaged_picture_leaves_the_others(

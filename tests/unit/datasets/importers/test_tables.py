@@ -1,8 +1,7 @@
-"""Tables of one's own, words that stand for labels, landmarks and packed pictures."""
+"""Tables of one's own, words that stand for labels, and landmarks."""
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -184,67 +183,3 @@ def test_landmarks_say_where_a_face_in_the_wild_is(
     }
     # Without the list the pictures are taken as they are.
     assert len(importing("utkface", source).records) == 5
-
-
-def _packed(**changes: Any) -> bytes:
-    from scipy.io import savemat
-
-    pixels = np.arange(3 * 12 * 10 * 3, dtype=np.uint8).reshape(3, 12, 10, 3)
-    fields = {"image": pixels, "age": [20, 30, 140], "gender": [0, 1, 1], "db": "wiki"}
-    file = io.BytesIO()
-    savemat(file, {**fields, "img_size": 12, "min_score": 1.0, **changes})
-    return file.getvalue()
-
-
-def _packed_7_3() -> bytes:
-    import h5py
-
-    file = io.BytesIO()
-    with h5py.File(file, "w") as hdf5:
-        pixels = np.arange(3 * 12 * 10 * 3, dtype=np.uint8).reshape(3, 12, 10, 3)
-        hdf5["image"] = pixels.T
-        hdf5["age"], hdf5["gender"] = np.array([[20], [30], [140]]), np.array([[0], [1], [1]])
-        hdf5["db"] = np.frombuffer("wiki".encode("utf-16-le"), "<u2")[:, None]
-    return file.getvalue()
-
-
-@pytest.mark.parametrize("version", ["5", "7.3"])
-def test_packed_pictures_are_read_pixel_by_pixel(
-    version: str, importing: Any, tmp_path: Path
-) -> None:
-    (tmp_path / "x.mat").write_bytes(_packed() if version == "5" else _packed_7_3())
-    found = importing("mat", tmp_path / "x.mat")
-    assert {name: (r.age, r.gender) for name, r in found.records.items()} == {
-        "wiki_0000000": (20, 1),
-        "wiki_0000001": (30, 0),
-    }
-    assert found.drops == {"wiki_0000002": "age out of range"}
-    pixels = np.arange(3 * 12 * 10 * 3, dtype=np.uint8).reshape(3, 12, 10, 3)
-    assert np.array_equal(found.pictures["wiki_0000001"], pixels[1])
-
-
-def test_the_gender_codes_are_those_of_the_packed_data_set(importing: Any, tmp_path: Path) -> None:
-    (tmp_path / "x.mat").write_bytes(_packed(db="utk"))
-    assert [r.gender for r in importing("mat", tmp_path / "x.mat").records.values()] == [0, 1]
-    (tmp_path / "x.mat").write_bytes(_packed(db="mine"))
-    with pytest.raises(DatasetError, match="means one thing here and another there"):
-        importing("mat", tmp_path / "x.mat")
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"age": [1, 2]}, "3 pictures, 2 ages and 3 genders"),
-        ({"image": np.zeros((3, 4, 4), np.uint8)}, r"expected uint8 of shape \(pictures"),
-        ({"image": np.zeros((3, 4, 4, 3))}, "image is float64"),
-    ],
-    ids=["counts", "axes", "floats"],
-)
-def test_a_package_that_does_not_fit_is_refused(
-    changes: dict[str, Any], message: str, importing: Any, tmp_path: Path
-) -> None:
-    (tmp_path / "x.mat").write_bytes(_packed(**changes))
-    with pytest.raises(DatasetError, match=message):
-        importing("mat", tmp_path / "x.mat")
-    with pytest.raises(DatasetError, match="is not a file; expected one .mat"):
-        importing("mat", tmp_path)
