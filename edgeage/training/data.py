@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import queue
-import threading
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,14 +12,12 @@ from edgeage.training.augment import Augmentation
 from edgeage.training.transform import Transform
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from edgeage.datasets.store import DatumReader
 
-Item = TypeVar("Item")
-
-__all__ = ["Batch", "BatchSource", "prefetch"]
+__all__ = ["Batch", "BatchSource"]
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 """Pixels, float32 (N, C, H, W) in channels-last memory, and labels, int64 (N,)."""
@@ -98,42 +94,3 @@ def _interleaved(pixels: np.ndarray) -> np.ndarray:
     # Five times as fast as numpy's strided copy.
     merged: np.ndarray = cv2.merge(list(pixels))
     return merged
-
-
-def prefetch(batches: Iterator[Item], depth: int = 3) -> Generator[Item]:
-    """Yield the same batches, made ``depth`` ahead in a thread of their own.
-
-    An error in the thread is raised here; closing the generator ends the thread.
-    """
-    ready: queue.Queue[Item | BaseException | None] = queue.Queue(maxsize=depth)
-    stop = threading.Event()
-
-    def put(item: Item | BaseException | None) -> bool:
-        while not stop.is_set():
-            try:
-                ready.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            return True
-        return False
-
-    def work() -> None:
-        try:
-            for batch in batches:
-                if not put(batch):
-                    return
-            put(None)
-        # Whatever ends the thread is raised where its batches are awaited.
-        except BaseException as error:
-            put(error)
-
-    thread = threading.Thread(target=work, name="edgeage-prefetch", daemon=True)
-    thread.start()
-    try:
-        while (item := ready.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stop.set()
-        thread.join()

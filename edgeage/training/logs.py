@@ -45,6 +45,8 @@ class TestReport:
         loss: mean loss over the pictures.
         accuracy: share of correct pictures, 0 to 1.
         images: how many pictures were scored.
+        mae_years: mean absolute error of the age; None where none is told.
+        gender: share of correct genders, where the accuracy is of age groups; None otherwise.
     """
 
     __test__ = False
@@ -53,6 +55,8 @@ class TestReport:
     loss: float
     accuracy: float
     images: int
+    mae_years: float | None = None
+    gender: float | None = None
 
 
 class Reporter(Protocol):
@@ -80,7 +84,10 @@ class Reporter(Protocol):
         """
 
 
-_COLUMNS = ("iteration", "phase", "loss", "accuracy", "learning_rate", "images_per_second")
+_COLUMNS = (
+    "iteration", "phase", "loss", "accuracy", "learning_rate", "images_per_second", "mae_years",
+    "gender",
+)  # fmt: skip
 
 
 class TrainingLog:
@@ -151,9 +158,12 @@ class TrainingLog:
             phase="test",
             loss=f"{report.loss:.6g}",
             accuracy=f"{report.accuracy:.6f}",
+            mae_years="" if report.mae_years is None else f"{report.mae_years:.4f}",
+            gender="" if report.gender is None else f"{report.gender:.6f}",
         )
-        for name in ("loss", "accuracy"):
-            self._board.scalar(f"test/{name}", getattr(report, name), report.iteration)
+        for name in ("loss", "accuracy", "mae_years", "gender"):
+            if (value := getattr(report, name)) is not None:
+                self._board.scalar(f"test/{name}", value, report.iteration)
 
     def snapshot(self, path: Path) -> None:
         """Bring everything on disk up to the snapshot.

@@ -13,9 +13,9 @@ import torch
 from edgeage.caffe import read_weights
 from edgeage.errors import TrainingError, UsageError
 from edgeage.processor import single_is_quicker
-from edgeage.training.data import Batch, BatchSource, prefetch
 from edgeage.training.logs import Reporter, StepReport, TestReport
 from edgeage.training.net import TorchNet
+from edgeage.training.prefetch import prefetch
 from edgeage.training.snapshot import restore_snapshot, write_snapshot
 from edgeage.training.solver import SgdSolver
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
     from pathlib import Path
 
+    from edgeage.training.data import Batch, BatchSource
     from edgeage.training.transform import Transform
 
 __all__ = ["PRECISIONS", "TorchTrainer", "has_fast_bf16"]

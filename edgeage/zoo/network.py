@@ -28,6 +28,7 @@ class ZooNetwork:
         takes: how bytes become what the model takes.
         outputs: what each of its outputs means.
         margin: see :attr:`edgeage.InputSpec.margin`.
+        landmarks: see :attr:`edgeage.InputSpec.landmarks`.
 
     Raises:
         ModelError: when the model is not what is said about it.
@@ -38,6 +39,7 @@ class ZooNetwork:
     takes: NetworkInput
     outputs: tuple[Output, ...]
     margin: float = 0.0
+    landmarks: tuple[tuple[float, float], ...] | None = None
 
     def __post_init__(self) -> None:
         if len(self.model.inputs) != 1 or len(self.model.inputs[0].shape) != 4:
@@ -71,7 +73,9 @@ class ZooNetwork:
     @property
     def spec(self) -> InputSpec:
         """How a face is cut and resized for it."""
-        return InputSpec(self.input_hw, self.input_hw, margin=self.margin, mean="none")
+        return InputSpec(
+            self.input_hw, self.input_hw, margin=self.margin, landmarks=self.landmarks, mean="none"
+        )
 
     def prepared(self, faces: np.ndarray) -> np.ndarray:
         """Turn faces into what the model takes.

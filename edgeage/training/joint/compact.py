@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from edgeage.errors import TrainingError, UsageError, did_you_mean, require
-from edgeage.images import resize
 from edgeage.labels import GENDERS
 from edgeage.manifest import Manifest
+from edgeage.networkinput import NetworkInput
 from edgeage.paths import atomic_file, data_dir, sha256_file
+from edgeage.training.joint.resized import Resized
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,42 +25,12 @@ if TYPE_CHECKING:
     from edgeage.training.joint.recipe import JointRecipe
     from edgeage.training.joint.trainer import JointTrainer
 
-__all__ = ["MEAN", "Compact", "CompactXS", "Resized", "read_face_weights", "write_onnx"]
+__all__ = ["MEAN", "Compact", "CompactXS", "read_face_weights", "write_onnx"]
 
 MEAN = (103.939, 116.779, 123.68)
 _SETTINGS = {"size": 128, "width": 1.0, "fixed_statistics": 1}
 _FACES_SHA256 = "b0ea2cc4805891a0f22dc57b06b57806b967831305c40818400fda40aec341f4"
 _OPSET = 13
-
-
-class Resized:
-    """A stored picture resized to the network's side, less ImageNet's mean.
-
-    Args:
-        side: height and width in pixels of what the network sees.
-        training: mirror every second picture.
-    """
-
-    def __init__(self, side: int, *, training: bool) -> None:
-        self.side, self.training = side, training
-
-    @property
-    def output_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of what the network sees."""
-        return (3, self.side, self.side)
-
-    def __call__(self, picture: np.ndarray, random: np.random.Generator, out: np.ndarray) -> None:
-        """Transform one picture.
-
-        Args:
-            picture: uint8 (height, width, 3), BGR.
-            random: source of randomness.
-            out: float32 (side, side, 3), written to.
-        """
-        small = resize(picture, (self.side, self.side))
-        if self.training and random.integers(2) == 1:
-            small = small[:, ::-1]
-        np.subtract(small, np.array(MEAN, np.float32), out=out, dtype=np.float32)
 
 
 class _BothTasks:
@@ -121,7 +92,9 @@ class Compact:
     def transforms(self, shape: tuple[int, ...], data: Path) -> tuple[Resized, Resized]:
         """Return how a face is seen in training, at times mirrored, and in validation."""
         del shape, data
-        return Resized(self._size, training=True), Resized(self._size, training=False)
+        takes = NetworkInput("BGR", mean=MEAN)
+        size_hw = (self._size, self._size)
+        return Resized(size_hw, takes, mirror=True), Resized(size_hw, takes, mirror=False)
 
     def network(self, input_shape: tuple[int, int, int], start: Path | None) -> _BothTasks:
         """Return the network with its first weights: its own, or those of HSE-FaceRes."""

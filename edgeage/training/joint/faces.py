@@ -13,14 +13,42 @@ from edgeage.errors import DatasetError
 from edgeage.labels import AGE_GROUPS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from edgeage.datasets.store import DatumReader
-    from edgeage.training.joint.recipe import JointRecipe
+    from edgeage.training.augment import Augmentation
     from edgeage.training.joint.teacher import Lesson, Teacher
 
-__all__ = ["FaceBatch", "FaceTransform", "Faces", "read_faces"]
+__all__ = ["FaceBatch", "FaceRecipe", "FaceTransform", "Faces", "read_faces"]
+
+
+class FaceRecipe(Protocol):
+    """What a recipe says of the faces, as :class:`JointRecipe` does."""
+
+    @property
+    def seed(self) -> int:
+        """Of the split, the order and the augmentation."""
+
+    @property
+    def batch_size(self) -> int:
+        """Faces an update."""
+
+    @property
+    def validation(self) -> float:
+        """Share of the near-duplicate groups held back."""
+
+    @property
+    def age_balance(self) -> float:
+        """0 draws every face alike, 1 every age group alike."""
+
+    @property
+    def race_weights(self) -> Mapping[str, float]:
+        """How many times as often as others a race's faces are drawn."""
+
+    @property
+    def augment(self) -> Augmentation:
+        """How far a face is changed each time it is drawn."""
 
 
 class FaceTransform(Protocol):
@@ -39,9 +67,10 @@ class FaceBatch:
     """Faces as a network sees them.
 
     Attributes:
-        pixels: float32 (n, height, width, 3), BGR, mean subtracted.
+        pixels: float32 (n, height, width, 3), as the transform leaves them.
         ages_years: int64 (n,).
-        genders: int64 (n,), indices into :data:`edgeage.labels.GENDERS`.
+        genders: int64 (n,), indices into :data:`edgeage.labels.GENDERS`; -1 where the data set
+            does not say.
         lesson: what the teacher says of them; None without one.
     """
 
@@ -74,13 +103,13 @@ class Faces:
         self.teacher: Teacher | None = None
         self.reader, self.transform = reader, transform
         self.slots, self.records = list(slots), list(records)
-        self._drawn_as: JointRecipe | None = None
+        self._drawn_as: FaceRecipe | None = None
         self._odds = np.zeros(0)
 
     def __len__(self) -> int:
         return len(self.slots)
 
-    def drawn(self, recipe: JointRecipe, number: int) -> FaceBatch:
+    def drawn(self, recipe: FaceRecipe, number: int) -> FaceBatch:
         """Return training batch ``number``: a pure function of the recipe and that number."""
         random = np.random.default_rng((recipe.seed, number))
         if self._drawn_as != recipe:
@@ -93,7 +122,7 @@ class Faces:
         for start in range(0, len(self), batch_size):
             yield self._gather(np.arange(start, min(start + batch_size, len(self))))
 
-    def _shares(self, recipe: JointRecipe) -> np.ndarray:
+    def _shares(self, recipe: FaceRecipe) -> np.ndarray:
         groups = np.array([item.record.age_group for item in self.records])
         counts = np.bincount(groups, minlength=len(AGE_GROUPS))
         weights: np.ndarray = counts[groups] ** -float(recipe.age_balance)
@@ -105,7 +134,7 @@ class Faces:
     def _gather(
         self,
         chosen: np.ndarray,
-        recipe: JointRecipe | None = None,
+        recipe: FaceRecipe | None = None,
         random: np.random.Generator | None = None,
     ) -> FaceBatch:
         channels, height, width = self.transform.output_shape
@@ -123,13 +152,20 @@ class Faces:
         return FaceBatch(
             pixels,
             np.array([record.age for record in records], np.int64),
-            np.array([record.gender for record in records], np.int64),
+            np.array([-1 if item.gender is None else item.gender for item in records], np.int64),
             self.teacher.teach(pictures) if self.teacher and pictures else None,
         )
 
 
 def read_faces(
-    data: Path, reader: DatumReader, train: FaceTransform, test: FaceTransform, recipe: JointRecipe
+    data: Path,
+    reader: DatumReader,
+    train: FaceTransform,
+    test: FaceTransform,
+    recipe: FaceRecipe,
+    *,
+    fold: tuple[int, int] | None = None,
+    genders: bool = True,
 ) -> tuple[Faces, Faces]:
     """Divide the training faces of a data set in those to train on and those to validate with.
 
@@ -141,11 +177,17 @@ def read_faces(
         train: transformation of faces to train on.
         test: transformation of faces to validate with.
         recipe: the share to hold back, and the seed.
+        fold: ``(k, n)`` to hold back part k, from 0, of n equal ones instead; each face is held
+            back in one of them.
+        genders: whether every face needs one.
 
     Raises:
         DatasetError: when a record of the LMDB is none of the data set's training faces, the seed
             holds none of them back, or the data set does not say a face's gender.
     """
+    first, last = (0.0, recipe.validation)
+    if fold is not None:
+        first, last = fold[0] / fold[1], (fold[0] + 1) / fold[1]
     records = {item.record.name: item for item in read_records(data / "records.csv")}
     sides: dict[bool, tuple[list[int], list[SplitRecord]]] = {True: ([], []), False: ([], [])}
     for slot in range(len(reader)):
@@ -156,13 +198,13 @@ def read_faces(
                 f"{reader.path}: «{name}» is no training face of {data}; build the data set with "
                 "--no-oversample"
             )
-        if item.record.gender is None:
+        if genders and item.record.gender is None:
             raise DatasetError(f"{data} does not say the gender of «{name}»; train age alone")
         group = name if item.duplicate_group is None else item.duplicate_group
-        held_back = fraction(recipe.seed, "validation", group) < recipe.validation
+        held_back = first <= fraction(recipe.seed, "validation", group) < last
         sides[held_back][0].append(slot)
         sides[held_back][1].append(item)
-    if not sides[True][0] and recipe.validation > 0:
+    if not sides[True][0] and last > first:
         raise DatasetError(
             f"{data}: seed {recipe.seed} holds no face back for validation; choose another seed, "
             "or a larger validation"

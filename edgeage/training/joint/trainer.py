@@ -13,12 +13,12 @@ import torch
 from torch.nn import functional
 
 from edgeage.errors import TrainingError
-from edgeage.training.data import prefetch
 from edgeage.training.joint.score import JointScore
 from edgeage.training.joint.state import read_state, write_state
 from edgeage.training.joint.targets import age_targets, gender_targets
 from edgeage.training.joint.teacher import mixed
 from edgeage.training.logs import Reporter, StepReport, TestReport
+from edgeage.training.prefetch import prefetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -227,7 +227,10 @@ class JointTrainer:
                 )
         ages, genders = (np.concatenate(part) for part in zip(*probabilities, strict=True))
         self.score = JointScore.of(self._validation.records, ages, genders, self.network.class_ages)
-        report = TestReport(self.iteration, self.score.loss, self.score.age, self.score.faces)
+        report = TestReport(
+            self.iteration, self.score.loss, self.score.age, self.score.faces,
+            self.score.mae_years, self.score.gender,
+        )  # fmt: skip
         for reporter in self.reporters:
             reporter.test(report)
         return self.score

@@ -6,7 +6,8 @@ import pytest
 from edgeage.caffe import parse_net, write_mean
 from edgeage.errors import DatasetError, MeanError, UnsupportedLayerError, UsageError
 from edgeage.training.augment import Augmentation
-from edgeage.training.data import BatchSource, prefetch
+from edgeage.training.data import BatchSource
+from edgeage.training.prefetch import prefetch
 from edgeage.training.transform import Transform
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from edgeage.errors import TrainingError, UsageError
 from edgeage.training.joint import compact
-from edgeage.training.joint.compact import Compact, Resized
+from edgeage.training.joint.compact import Compact
 from edgeage.training.joint.recipe import JointRecipe
 from edgeage.training.joint.score import JointScore
 from edgeage.training.joint.trainer import JointTrainer
@@ -19,24 +19,6 @@ FROM_SCRATCH = {"size": 32, "width": 0.25, "fixed_statistics": 0}
 
 def recipe(**network):
     return JointRecipe(3, batch_size=4, warmup=1, validation=0.3, network=network)
-
-
-def test_pixels_are_resized_and_the_mean_is_taken_away():
-    picture = np.full((64, 64, 3), (0, 127, 255), np.uint8)
-    out = np.empty((32, 32, 3), np.float32)
-    Resized(32, training=False)(picture, np.random.default_rng(0), out)
-    np.testing.assert_allclose(out[5, 5], [-103.939, 127 - 116.779, 255 - 123.68], rtol=1e-6)
-
-
-def test_every_second_training_picture_is_mirrored():
-    picture = np.zeros((32, 32, 3), np.uint8)
-    picture[:, :16] = 255
-    random, left = np.random.default_rng(0), []
-    for _ in range(64):
-        out = np.empty((32, 32, 3), np.float32)
-        Resized(32, training=True)(picture, random, out)
-        left.append(out[0, 0, 0] > 0)
-    assert 16 < sum(left) < 48
 
 
 @pytest.mark.parametrize(
@@ -96,8 +78,8 @@ def test_statistics_are_averaged_kept_and_resumed(joint_faces, tmp_path):
     def trainer(state):
         network = Compact(settings).network((3, 32, 32), None)
         sides = joint_faces(settings)
-        for side, training in zip(sides, (True, False), strict=True):
-            side.transform = Resized(32, training=training)
+        for side, seen in zip(sides, Compact(settings).transforms((), tmp_path), strict=True):
+            side.transform = seen
         return JointTrainer(network, settings, *sides, state, every=1)
 
     whole = trainer(tmp_path / "whole.npz")
