@@ -22,6 +22,7 @@ DATA_FILES = (
     "datasets/*.toml",
     "models/*.json",
     "models/*.toml",
+    "models/recipes/*.toml",
     "examples/test_0.png",
 )
 

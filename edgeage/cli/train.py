@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,13 +10,15 @@ from typing import TYPE_CHECKING
 import click
 
 from edgeage.cli.progress import ProgressBar
-from edgeage.errors import UsageError
+from edgeage.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
     from types import FrameType, TracebackType
 
     from edgeage.training.joint.run import JointOptions
-    from edgeage.training.logs import StepReport, TestReport
+    from edgeage.training.logs import Reporter, StepReport, TestReport
+    from edgeage.training.zoo.run import ZooOptions
 
 
 class _Talk:
@@ -38,9 +41,11 @@ class _Talk:
 
     def test(self, report: TestReport) -> None:
         """Print the test's figures."""
+        more = "" if report.mae_years is None else f", age off by {report.mae_years:.2f} years"
+        more += "" if report.gender is None else f", gender {report.gender:.2%}"
         self.bar.write(
             f"iteration {report.iteration}: test accuracy {report.accuracy:.2%} of "
-            f"{report.images}, loss {report.loss:.4f}"
+            f"{report.images}, loss {report.loss:.4f}{more}"
         )
 
     def snapshot(self, path: Path) -> None:
@@ -87,8 +92,52 @@ def _train_joint(options: JointOptions) -> int:
     return 0
 
 
+def _is_zoo(name: str, others: Collection[str]) -> bool:
+    """Return whether a network of the zoo is meant; without Keras only its own names are known."""
+    from edgeage.zoo import NETWORKS
+    from edgeage.zoo.networks import is_zoo_name
+
+    if name in NETWORKS or name in others:
+        return name in NETWORKS
+    if importlib.util.find_spec("keras") and is_zoo_name(name):
+        return True
+    names = (*others, *NETWORKS)
+    raise UsageError(
+        f"unknown network «{name}»{did_you_mean(name, names)}; expected one of "
+        f"{', '.join(names)} or a builder of keras.applications, in lower case"
+    )
+
+
+def _refuse(options: Mapping[str, object], why: str) -> None:
+    if given := [option for option, value in options.items() if value is not None]:
+        raise UsageError(f"{', '.join(given)}: not for {why}")
+
+
+def _train_zoo(options: ZooOptions, folds: int | None) -> int:
+    from edgeage.training.zoo.folds import FIGURES, train_folds
+    from edgeage.training.zoo.run import train_zoo
+
+    with _StopOnSignal() as signals, ProgressBar(f"train {options.name}", "iter") as bar:
+        told: list[Reporter] = [_Talk(bar)]
+        if folds is None:
+            model = train_zoo(options, told, lambda: signals.stopped)
+            lines = None if model is None else [f"{model}"]
+        else:
+            found = train_folds(options, folds, told, lambda: signals.stopped)
+            lines = None if found is None else [
+                f"{name} {found['mean'][name]:.4f} ± {found['sd'][name]:.4f}"
+                for name in FIGURES if name in found["mean"]
+            ]  # fmt: skip
+    if lines is None:
+        click.echo(f"Interrupted; go on with: edgeage train {options.name} --resume …", err=True)
+        return 130
+    for line in lines:
+        click.echo(line)
+    return 0
+
+
 @click.command()
-@click.argument("name", metavar="agenet|gendernet|joint|edgeage-s|edgeage-xs")
+@click.argument("name", metavar="NETWORK")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option(
     "--data", required=True, type=click.Path(path_type=Path), help="A built data set's folder."
@@ -118,7 +167,8 @@ def _train_joint(options: JointOptions) -> int:
 @click.option(
     "--recipe",
     type=click.Path(path_type=Path),
-    help="joint, edgeage-s, edgeage-xs: the recipe's TOML file.  [default: the released network's]",
+    help="joint, edgeage-s, edgeage-xs and the zoo: the recipe's TOML file.  "
+    "[default: the network's own]",
 )
 @click.option("--max-iter", type=click.IntRange(min=1), help="Iterations.  [default: the solver's]")
 @click.option(
@@ -130,7 +180,8 @@ def _train_joint(options: JointOptions) -> int:
     "--weights",
     type=click.Path(path_type=Path),
     help="Start from the layers of the same names of a caffemodel; joint, edgeage-s and "
-    "edgeage-xs: from a NAME_state.npz; edgeage-s: from faceres-deep.bin.",
+    "edgeage-xs: from a NAME_state.npz; edgeage-s: from faceres-deep.bin; the zoo: from a .keras, "
+    ".weights.h5 or Keras 2's .h5.",
 )
 @click.option(
     "--teacher",
@@ -142,6 +193,18 @@ def _train_joint(options: JointOptions) -> int:
     "--precision",
     type=click.Choice(["auto", "fp32", "bf16"]),
     help="auto: bf16 where the CPU multiplies it in hardware.  [default: auto]",
+)
+@click.option(
+    "--folds",
+    type=click.IntRange(min=2),
+    help="The zoo: train so many times, each time with another part of the faces held back.",
+)
+@click.option(
+    "--track",
+    "trackers",
+    multiple=True,
+    metavar="wandb|mlflow",
+    help="The zoo: report there too; may be given twice.",
 )
 def command(
     name: str,
@@ -157,29 +220,57 @@ def command(
     weights: Path | None,
     teacher: str | None,
     precision: str | None,
+    folds: int | None,
+    trackers: tuple[str, ...],
 ) -> int:
-    r"""Train AgeNet or GenderNet on a data set's LMDBs, as its solver prototxt says.
+    r"""Train a network on a data set's LMDBs.
+
+    NETWORK is agenet or gendernet, trained as its solver prototxt says; joint; edgeage-s;
+    edgeage-xs; or one of the zoo's: ssrnet, ssrnet-gender, ssrnet-joint, mobilenetv2, inceptionv3, efficientnetb0 to b7,
+    generation, wrn-16-8, or any builder of keras.applications, in lower case.
 
     "joint" trains both together, one trunk with two last layers, as a recipe says; it is how the
     released AgeNet and GenderNet are made. "edgeage-s" and "edgeage-xs" train the compact networks
     of both tasks. KEY=VALUE changes a setting of their recipe.
 
-    KEY=VALUE changes a solver field (base_lr=0.003, lr_policy=poly), the training data layer
-    (batch_size=32, mirror=true) or the augmentation (augment.shift=0.1, augment.zoom=0.1,
-    augment.rotate=10, augment.light=0.2, augment.erase=0.3).
+    The zoo's networks are trained by a recipe too (docs/zoo.md): KEY=VALUE changes a setting
+    (epochs=20, optimizer=sgd, mixup=0.2, augment.erase=0.3) or an option of the network (size=96,
+    head=groups, weights=none). The model goes into OUT/model.
+
+    For agenet and gendernet KEY=VALUE changes a solver field (base_lr=0.003, lr_policy=poly), the
+    training data layer (batch_size=32, mirror=true) or the augmentation (augment.shift=0.1,
+    augment.zoom=0.1, augment.rotate=10, augment.light=0.2, augment.erase=0.3).
 
     Ctrl-C takes a snapshot and ends; --resume goes on from there, with either engine.
     """
     from edgeage.training.joint.run import JOINT_NAMES, JointOptions
     from edgeage.training.memory import keep_memory
+    from edgeage.training.product import NETWORKS
     from edgeage.training.run import TrainOptions, train
 
     keep_memory()
     out = out or Path("runs") / name
+    caffe_alone: dict[str, object] = {
+        "--engine": engine,
+        "--solver": solver,
+        "--caffe-python": caffe_python,
+    }
+    if _is_zoo(name, (*NETWORKS, *JOINT_NAMES)):
+        from edgeage.training.zoo.run import ZooOptions
+
+        more = {
+            **caffe_alone,
+            "--max-iter": max_iter,
+            "--precision": precision,
+            "--teacher": teacher,
+        }
+        _refuse(more, f"{name}, which a recipe describes")
+        return _train_zoo(
+            ZooOptions(name, data, out, recipe, resume, overrides, weights, trackers), folds
+        )
+    _refuse({"--folds": folds, "--track": trackers or None}, f"{name}; it is for the zoo")
     if name in JOINT_NAMES:
-        unused = {"--engine": engine, "--solver": solver, "--caffe-python": caffe_python}
-        if given := [option for option, value in unused.items() if value is not None]:
-            raise UsageError(f"{', '.join(given)}: not for {name}, which a recipe describes")
+        _refuse(caffe_alone, f"{name}, which a recipe describes")
         words = (*overrides, *([f"iterations={max_iter}"] if max_iter else []))
         return _train_joint(
             JointOptions(
@@ -194,9 +285,7 @@ def command(
                 bf16=precision == "bf16",
             )
         )
-    for option, value in (("--recipe", recipe), ("--teacher", teacher)):
-        if value is not None:
-            raise UsageError(f"{option} is for {', '.join(JOINT_NAMES)}; {name} has a solver")
+    _refuse({"--recipe": recipe, "--teacher": teacher}, f"{name}, which has a solver")
     options = TrainOptions(
         name, data, out, solver, max_iter, resume, weights, precision, overrides, engine,
         caffe_python,

@@ -94,6 +94,18 @@ class ZooNetwork:
         mean, scale = (np.asarray(part, np.float32) for part in self.takes.mean_scale)
         return np.ascontiguousarray((pixels - mean) / scale, np.float32)
 
+    def answers(self, pixels: np.ndarray) -> list[np.ndarray]:
+        """Run the Keras model on what it takes.
+
+        Args:
+            pixels: float32 (n, height, width, 3), as :meth:`prepared` returns them.
+
+        Returns:
+            For each of the outputs float32 (n, values).
+        """
+        found = self.model.predict_on_batch(pixels)
+        return list(found) if isinstance(found, list | tuple) else [found]
+
     def predict(self, faces: np.ndarray, batch_size: int = 32) -> dict[str, np.ndarray]:
         """Run the Keras model.
 
@@ -108,7 +120,6 @@ class ZooNetwork:
 
         found: list[list[np.ndarray]] = []
         for start in range(0, len(faces), batch_size):
-            answers = self.model.predict_on_batch(self.prepared(faces[start : start + batch_size]))
-            found.append(list(answers) if isinstance(answers, list | tuple) else [answers])
+            found.append(self.answers(self.prepared(faces[start : start + batch_size])))
         rows = [np.concatenate(parts) for parts in zip(*found, strict=True)]
         return {output.name: row for output, row in zip(self.outputs, rows, strict=True)}

@@ -64,7 +64,7 @@ def test_a_wrong_call_says_so(data, tmp_path, cli, more, code, reason):
 
 def test_a_recipe_is_for_joint_alone(data, tmp_path, cli):
     result = cli("train", "agenet", "--data", data, "-o", tmp_path / "o", "--recipe", "x.toml")
-    assert (result.exit_code, "--recipe is for joint" in result.stderr) == (2, True)
+    assert (result.exit_code, "--recipe: not for agenet" in result.stderr) == (2, True)
 
 
 def test_the_compact_network_trains_and_predicts(data, tmp_path, cli, astronaut_face):

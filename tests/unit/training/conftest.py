@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from edgeage.caffe import parse_net, parse_solver, write_mean
+from edgeage.datasets.records import FaceRecord, SplitRecord, write_records
 from edgeage.datasets.store import DatumReader, DatumWriter
 from edgeage.training.data import BatchSource
 from edgeage.training.trainer import TorchTrainer
@@ -88,3 +89,25 @@ def tiny_trainer(tiny_data, tmp_path):
     yield make
     for reader in readers.values():
         reader.close()
+
+
+@pytest.fixture(scope="session")
+def joint_data(tmp_path_factory):
+    """A folder with 40 training faces of 16×16 in an LMDB, and their records."""
+    folder = tmp_path_factory.mktemp("joint")
+    random = np.random.default_rng(0)
+    items = []
+    with DatumWriter(folder / "age_train_lmdb") as writer:
+        for number in range(40):
+            age, gender = (number * 7) % 90, number % 2
+            face = FaceRecord(
+                f"{number:02d}_a.jpg", age, gender, ("white", "asian")[number % 5 == 0]
+            )
+            # Two faces a group, the groups of near-duplicates.
+            items.append(SplitRecord(face, "train", number // 2 if number < 10 else None))
+            pixels = random.integers(0, 60, (3, 16, 16), dtype=np.uint8)
+            pixels[gender] += 120
+            pixels += np.uint8(age // 2)
+            writer.put(face.name, pixels, face.age_group)
+    write_records(folder / "records.csv", items)
+    return folder

@@ -1,11 +1,9 @@
 """A joint network small enough to train in a test, and faces to train it on."""
 
-import numpy as np
 import pytest
 
 from edgeage.caffe import parse_net
-from edgeage.datasets.records import FaceRecord, SplitRecord, write_records
-from edgeage.datasets.store import DatumReader, DatumWriter
+from edgeage.datasets.store import DatumReader
 from edgeage.training.joint.faces import read_faces
 from edgeage.training.joint.network import JointNetwork
 from edgeage.training.joint.recipe import JointRecipe
@@ -44,28 +42,6 @@ def recipe():
 def joint_net():
     """The small network's prototxt."""
     return NET
-
-
-@pytest.fixture(scope="session")
-def joint_data(tmp_path_factory):
-    """A folder with 40 training faces of 16×16 in an LMDB, and their records."""
-    folder = tmp_path_factory.mktemp("joint")
-    random = np.random.default_rng(0)
-    items = []
-    with DatumWriter(folder / "age_train_lmdb") as writer:
-        for number in range(40):
-            age, gender = (number * 7) % 90, number % 2
-            face = FaceRecord(
-                f"{number:02d}_a.jpg", age, gender, ("white", "asian")[number % 5 == 0]
-            )
-            # Two faces a group, the groups of near-duplicates.
-            items.append(SplitRecord(face, "train", number // 2 if number < 10 else None))
-            pixels = random.integers(0, 60, (3, 16, 16), dtype=np.uint8)
-            pixels[gender] += 120
-            pixels += np.uint8(age // 2)
-            writer.put(face.name, pixels, face.age_group)
-    write_records(folder / "records.csv", items)
-    return folder
 
 
 @pytest.fixture
