@@ -226,8 +226,8 @@ def command(
     r"""Train a network on a data set's LMDBs.
 
     NETWORK is agenet or gendernet, trained as its solver prototxt says; joint; edgeage-s;
-    edgeage-xs; or one of the zoo's: ssrnet, ssrnet-gender, ssrnet-joint, mobilenetv2, inceptionv3, efficientnetb0 to b7,
-    generation, wrn-16-8, or any builder of keras.applications, in lower case.
+    edgeage-xs; or one of the zoo's: ssrnet, ssrnet-gender, ssrnet-joint, mobilenetv2, inceptionv3,
+    efficientnetb0 to b7, generation, wrn-16-8, or any builder of keras.applications, in lower case.
 
     "joint" trains both together, one trunk with two last layers, as a recipe says; it is how the
     released AgeNet and GenderNet are made. "edgeage-s" and "edgeage-xs" train the compact networks
