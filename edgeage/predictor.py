@@ -46,9 +46,10 @@ class Predictor:
 
     Args:
         models: a folder made by ``edgeage compile``, or manifests; a ``model.json``, its folder,
-            an ``.xml`` or an ``.onnx`` of somebody else's network (``docs/models.md``); None for
-            the released networks, which are compiled for the device on first use: edgeage-s, or
-            AgeNet and GenderNet on a stick, on an OAK camera, and with a ``mean``.
+            an ``.xml`` or an ``.onnx`` of somebody else's network (``docs/models.md``), or the name
+            of one that ``edgeage models import`` made; None for the released networks, which are
+            compiled for the device on first use: edgeage-s, or AgeNet and GenderNet on a stick, on
+            an OAK camera, and with a ``mean``.
         device: ``"MYRIAD"`` for all Neural Compute Sticks, ``"MYRIAD.<id>"`` for one, ``"OAK"``
             for a camera; ``"AUTO"``, ``"CPU"`` or another device OpenVINO knows.
         fallback: the device that answers while ``device`` is not there, refuses the networks or

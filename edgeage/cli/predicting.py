@@ -49,7 +49,8 @@ _OPTIONS = (
         "--model",
         "models",
         type=_PATH,
-        help="A folder made by «edgeage compile», or another network's model.json, .xml or .onnx.  "
+        help="A folder made by «edgeage compile», another network's model.json, .xml or .onnx, or "
+        "the name of one that «edgeage models import» made.  "
         "[default: the released models]",
     ),
 )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Cell", "ReportTable", "heading", "report_tables", "shown", "with_interval"]
 
+_RANKED = ("age_mae", "gender")
 _BY = {"race": "race", "gender": "gender", "age_group": "age"}
 _OF_GROUPS = ("age_mae", "age_group", "age_one_off", "interval_coverage", "gender", "gender_adult")
 
@@ -79,7 +80,7 @@ def report_tables(document: dict[str, Any]) -> list[ReportTable]:
     """
     tables = [_models(document)]
     for head, places in _rounds(document).items():
-        tables.append(_figures(document, head, places))
+        tables += [_ranking(document, head, places), _figures(document, head, places)]
         tables += _folds(document, head, places)
         tables += [_groups(document, head, place, kind) for place in places for kind in _BY]
     tables += _comparisons(document)
@@ -102,21 +103,49 @@ def heading(result: dict[str, Any]) -> str:
 def _models(document: dict[str, Any]) -> ReportTable:
     rows = []
     for place, model in enumerate(document["models"]):
-        time = model["time"]
         rows.append(
             (
                 Cell(model["name"]),
                 Cell(model["words"]),
                 Cell(" and ".join(model["tasks"])),
-                Cell(f"{model['bytes'] / 1e6:.1f} MB", f"models.{place}.bytes"),
-                Cell(f"{time['p50_ms']:.2f} ms", f"models.{place}.time.p50_ms")
-                if time
-                else Cell("–"),
+                *_cost(document, place),
                 Cell("; ".join(model["licences"]) or "–"),
             )
         )
     columns = ("model", "asked for as", "answers", "size", "a face, median", "licence of its data")
     return ReportTable("Models", columns, tuple(rows))
+
+
+def _ranking(document: dict[str, Any], head: str, places: Sequence[int]) -> ReportTable:
+    """Put several models in order, by their error in years or else by their genders."""
+    results, known = document["results"], {m["name"]: n for n, m in enumerate(document["models"])}
+
+    def merit(place: int) -> tuple[float, float]:
+        figures = results[place]["figures"]
+        years, share = (figures.get(name, {}).get("value") for name in _RANKED)
+        return (math.inf if years is None else years, 0.0 if share is None else -share)
+
+    rows = []
+    for rank, place in enumerate(sorted(places, key=merit), 1):
+        result = results[place]
+        figures = (
+            _cell(name, result["figures"].get(name), f"results.{place}.figures.{name}")
+            for name in _RANKED
+        )
+        model = known[result["model"]]
+        rows.append((Cell(f"{rank}. {result['model']}"), *figures, *_cost(document, model)))
+    columns = ("model", *(CATALOGUE[name].title for name in _RANKED), "size", "a face, median")
+    return ReportTable(f"{head}: ranking", columns, tuple(rows) if len(rows) > 1 else ())
+
+
+def _cost(document: dict[str, Any], place: int) -> tuple[Cell, Cell]:
+    """Return what a model costs: size and time."""
+    model = document["models"][place]
+    time = model["time"]
+    return (
+        Cell(f"{model['bytes'] / 1e6:.1f} MB", f"models.{place}.bytes"),
+        Cell(f"{time['p50_ms']:.2f} ms", f"models.{place}.time.p50_ms") if time else Cell("–"),
+    )
 
 
 def _figures(document: dict[str, Any], head: str, places: Sequence[int]) -> ReportTable:

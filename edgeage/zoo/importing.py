@@ -39,6 +39,9 @@ def import_model(path: Path, form: str, description: Path | None = None) -> ZooN
         description: for ``"keras"``, a ``model.json`` with ``input`` and ``outputs`` as
             docs/models.md describes them; None for the one beside ``path``.
 
+    Returns:
+        The network with those weights.
+
     Raises:
         UsageError: for an unknown form, or a description of one that needs none.
         ModelError: when the file cannot be read or is of another network.

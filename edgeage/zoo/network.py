@@ -110,7 +110,7 @@ class ZooNetwork:
         """Run the Keras model.
 
         Args:
-            faces: as for :meth:`prepared`.
+            faces: uint8 (n, 3, height, width), BGR, as for :meth:`prepared`.
             batch_size: how many at a time.
 
         Returns:

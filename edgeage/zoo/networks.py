@@ -54,6 +54,9 @@ def build_network(name: str, options: Mapping[str, Any] | None = None) -> ZooNet
         name: one of :data:`NETWORKS`, or a builder of ``keras.applications`` in lower case.
         options: of that builder: ``head``, ``size`` and ``weights`` of a backbone.
 
+    Returns:
+        The network, its weights random or ImageNet's.
+
     Raises:
         UsageError: for an unknown name or option.
         ModelError: when ImageNet weights cannot be had.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 
 from edgeage.compiler.imported import compile_imported, find_imported
+from edgeage.errors import ModelError
 from edgeage.predictor import Predictor
 
 torch = pytest.importorskip("torch")
@@ -63,14 +65,14 @@ def test_it_answers_as_before(target, precision, model, tmp_path):
     assert after.gender_probability == pytest.approx(before.gender_probability, abs=0.03)
 
 
-def test_by_the_name_it_comes_with(model, monkeypatch):
-    monkeypatch.setattr("edgeage.modelfiles.data_dir", lambda _: model.parent)
-    assert find_imported("edgeage-s") == find_imported(model)
-    assert answer("edgeage-s").age == answer(model).age
-    (model.parent / "edgeage-s.onnx").rename(model.parent / "away.onnx")
-    with pytest.raises(Exception, match="its weights do not"):
+def test_by_the_name_it_comes_with(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("edgeage.modelfiles.data_dir", lambda _: tmp_path)
+    shutil.copy(model, tmp_path)
+    with pytest.raises(ModelError, match="the manifest of edgeage-s comes with edgeage, its wei"):
         Predictor("edgeage-s", "CPU")
-    (model.parent / "away.onnx").rename(model.parent / "edgeage-s.onnx")
+    shutil.copy(model.with_suffix(".onnx"), tmp_path)
+    assert find_imported("edgeage-s").files == find_imported(model).files
+    assert answer("edgeage-s").age == answer(model).age
 
 
 def test_a_blob_of_two_outputs(model, tmp_path, toolchain):

@@ -1,10 +1,10 @@
-"""The looser crop."""
+"""The looser crop, and the one with a border."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from edgeage.evaluation.crops import loose_crop, loose_square
+from edgeage.evaluation.crops import cropped, loose_crop, loose_square
 
 NAMES = [f"{number}.jpg" for number in range(2000)]
 
@@ -41,3 +41,17 @@ def test_a_face_always_gets_the_same_crop_and_it_moves_the_picture() -> None:
     assert np.array_equal(crop, loose_crop(picture, "a.jpg"))
     assert not np.array_equal(crop, loose_crop(picture, "b.jpg"))
     assert not np.array_equal(crop, picture)
+
+
+def test_the_wide_crop_repeats_the_edge_around_the_whole_face():
+    picture = np.full((90, 90, 3), 50, np.uint8)
+    picture[30:60, 30:60] = 200
+    wide = cropped(picture, "a.jpg", "wide")
+    assert wide.shape == picture.shape
+    # 30 of 90 pixels are 30 of 162 with 40 % on every side: 16.7 of 90.
+    bright = (wide[..., 0] > 125).any(axis=0)
+    assert 15 <= bright.sum() <= 18
+    assert abs(np.flatnonzero(bright).mean() - 44.5) < 1
+    assert (wide[0] == 50).all()
+    assert cropped(picture, "a.jpg", "tight") is picture
+    assert np.array_equal(cropped(picture, "a.jpg", "loose"), loose_crop(picture, "a.jpg"))

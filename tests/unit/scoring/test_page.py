@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import html.parser
 import json
 import os
@@ -16,6 +17,7 @@ import pytest
 from edgeage.scoring import page as scoring_page
 from edgeage.scoring.charts import CHARTS, charts_as_svg, learning_curve, write_charts
 from edgeage.scoring.page import DATA_ID, html_evaluation
+from edgeage.scoring.tables import report_tables
 from edgeage.scoring.text import format_evaluation, markdown_evaluation
 
 MOST_BYTES = 60_000
@@ -139,6 +141,24 @@ def test_terminal_and_markdown_tell_them_too(document) -> None:
     for line in text.splitlines():
         assert line.startswith(("|", "#", "- ")) or not line
     assert "tells no persons" in text
+
+
+def test_models_are_ranked_by_their_years_then_by_genders(document) -> None:
+    """Of the same ages the one that tells genders too is first, until the other's are better."""
+
+    def ranked(changed) -> list[str]:
+        tables = {table.title: table for table in report_tables(changed)}
+        (table,) = [
+            found for title, found in tables.items() if title.endswith("tight crop: ranking")
+        ]
+        return [row[0].text for row in table.rows]
+
+    both, alone = (model["name"] for model in document["models"])
+    assert ranked(document) == [f"1. {both}", f"2. {alone}"]
+    changed = copy.deepcopy(document)
+    (result,) = [r for r in changed["results"] if (r["model"], r["crop"]) == (alone, "tight")]
+    result["figures"]["age_mae"]["value"] -= 0.5
+    assert ranked(changed) == [f"1. {alone}", f"2. {both}"]
 
 
 def test_the_charts_are_small_and_the_same_every_time(document, tmp_path: Path) -> None:
