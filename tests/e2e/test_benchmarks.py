@@ -68,6 +68,15 @@ def test_startup(measure):
     assert min(whole["peak_mb"], opencv["peak_mb"]) > rows["python alone"]["peak_mb"]
 
 
+def test_dataset_build(measure):
+    document, done = measure("dataset_build", "--faces", "30", "--workers", "1")
+    plain, built = document["rows"]
+    assert (plain["workers"], built["workers"]) == ("plain", 1)
+    assert plain["faces"] == built["faces"] == 30
+    assert min(plain["read_img_s"], built["read_img_s"]) > 0
+    assert "raises the peak memory by 0.0 kB" in done.stdout
+
+
 def test_precision(measure, sided_model, sided_data):
     if importlib.util.find_spec("nncf") is None:
         pytest.skip("nncf is not installed")

@@ -16,7 +16,7 @@ from edgeage import caffe
 from edgeage.inputspec import InputSpec
 from edgeage.labels import AGE_GROUPS, DEFAULT_GROUP_AGES
 from edgeage.manifest import Manifest
-from edgeage.scoring.page import DATA_ID
+from edgeage.scoring import page as scoring_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -78,7 +78,17 @@ def scored(
     """Build a data set from an archive, score models on it; what both commands told."""
     monkeypatch.setenv("EDGEAGE_CACHE", str(tmp_path / "cache"))
 
-    def run(name: str, source: Path, models: str, *, build: Any = (), evaluate: Any = ()) -> Any:
+    def run(
+        name: str,
+        source: Path,
+        models: str,
+        *,
+        build: Any = (),
+        evaluate: Any = (),
+        drawn: bool = False,
+    ) -> Any:
+        if not drawn:  # which takes longer than all the rest
+            monkeypatch.setattr(scoring_page, "charts_as_svg", lambda _document: {})
         data, page = tmp_path / "data", tmp_path / "report.html"
         made = cli(
             *("dataset", "build", name, source, "-o", data, "--size", SIDE, "--no-oversample"),
@@ -90,7 +100,7 @@ def scored(
         assert done.exit_code == 0, done.stderr
         document = json.loads(done.stdout)
         text = page.read_text(encoding="utf-8")
-        held = re.search(rf'id="{DATA_ID}"[^>]*>(.*?)</script>', text, re.DOTALL)
+        held = re.search(rf'id="{scoring_page.DATA_ID}"[^>]*>(.*?)</script>', text, re.DOTALL)
         assert held
         assert json.loads(held[1]) == document
         return json.loads(made.stdout), document
@@ -135,6 +145,7 @@ def test_adience_is_scored_in_its_five_folds(scored: Any, tmp_path: Path) -> Non
         str(tmp_path / "runs" / "{fold}" / "sure.caffemodel"),
         build=("--labels", tables, "--test-fold", 0),
         evaluate=("--split", "all"),
+        drawn=True,
     )
     assert (report["faces"], document["sets"][0]["part"]) == (20, "all faces")
     (result,) = document["results"]
