@@ -21,6 +21,8 @@ DATA_FILES = (
     "datasets/*.sha256",
     "datasets/*.toml",
     "models/*.json",
+    "models/*.md",
+    "models/*.onnx",
     "models/*.toml",
     "models/recipes/*.toml",
     "examples/test_0.png",

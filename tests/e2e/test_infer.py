@@ -411,14 +411,15 @@ def test_the_released_models_are_the_default(cli, trained_models, pictures, tmp_
         "data_dir",
         lambda name: trained_models if name == "caffe_models" else data_dir(name),
     )
-    first = cli("infer", "--image", pictures / "a.png")
-    assert first.exit_code == 0, first.stderr
-    assert LINE.fullmatch(first.stdout.rstrip("\n"))
-    assert [line.split(" for ")[0] for line in first.stderr.splitlines()] == [
-        "Compiling agenet", "Compiling gendernet",
-    ]  # fmt: skip
-    again = cli("infer", "--image", pictures / "a.png")
-    assert (again.exit_code, again.stderr) == (0, "")
+    mean = ["--mean", next(trained_models.glob("*.npy"))]
+    for words, names in (([], ["edgeage-s"]), (mean, ["agenet", "gendernet"])):
+        first = cli("infer", "--image", pictures / "a.png", *words)
+        assert first.exit_code == 0, first.stderr
+        assert LINE.fullmatch(first.stdout.rstrip("\n"))
+        told = [line.split(" for ")[0] for line in first.stderr.splitlines()]
+        assert told == [f"Compiling {name}" for name in names]
+        again = cli("infer", "--image", pictures / "a.png", *words)
+        assert (again.exit_code, again.stderr) == (0, "")
 
 
 def test_somebody_elses_network(cli, channel_network, tmp_path):

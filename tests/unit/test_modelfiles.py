@@ -8,7 +8,8 @@ import shutil
 import pytest
 
 from edgeage.errors import ModelError
-from edgeage.modelfiles import read_models, ready_models
+from edgeage.manifest import Manifest
+from edgeage.modelfiles import has_weights, read_models, ready_models
 
 FIELDS = {
     "manifest": 1,
@@ -62,7 +63,18 @@ def test_a_network_without_a_manifest_gets_one_to_put_right(channel_network) -> 
     assert [output["name"] for output in template["outputs"]] == ["years", "genders", "all"]
 
 
-@pytest.mark.parametrize("name", sorted(ready_models()))
+WITHOUT_WEIGHTS = sorted(
+    name for name, path in ready_models().items() if not has_weights(Manifest.read(path))
+)
+
+
+def test_a_network_of_edgeages_own_is_found_by_its_name() -> None:
+    assert WITHOUT_WEIGHTS == [ZOO]
+    (manifest,) = read_models("edgeage-s")
+    assert manifest.file("onnx").is_file()
+
+
+@pytest.mark.parametrize("name", WITHOUT_WEIGHTS)
 def test_a_ready_manifest_is_found_by_the_networks_name(name, tmp_path) -> None:
     for suffix in (".xml", ".bin"):
         (tmp_path / f"{name}{suffix}").touch()

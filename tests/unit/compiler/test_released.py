@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from edgeage.compiler import released, sources
-from edgeage.compiler.released import released_models
+from edgeage.compiler.released import BOTH_TASKS, default_names, released_models
+from edgeage.compiler.sources import RELEASED
 from edgeage.errors import ToolchainError, UsageError
 from edgeage.paths import data_dir
 
@@ -25,7 +26,7 @@ def _installed(trained_models, tmp_path, monkeypatch):
 
 
 def _take() -> list:
-    with released_models() as manifests:
+    with released_models(names=RELEASED) as manifests:
         assert all(manifest.file("ir_xml").is_file() for manifest in manifests)
         return manifests
 
@@ -40,6 +41,21 @@ def test_compiles_both_once(tmp_path, caplog, monkeypatch):
     assert _take() == first
     leftovers = [p for p in (tmp_path / "cache" / "models").iterdir() if p.name.startswith(".")]
     assert leftovers == []
+
+
+def test_one_network_answers_both_tasks_where_no_model_is_named():
+    for target in ("CPU", "gpu"):
+        assert default_names(target) == (BOTH_TASKS,)
+    assert default_names("MYRIAD") == default_names("OAK") == RELEASED
+    with released_models() as manifests:
+        (manifest,) = manifests
+    assert (manifest.name, manifest.tasks) == (BOTH_TASKS, ("age", "gender"))
+    assert manifest.folder == released._place(BOTH_TASKS, "CPU")
+
+
+def test_without_its_weights_the_two_networks_answer(monkeypatch):
+    monkeypatch.setattr(released, "has_weights", lambda manifest: False)
+    assert default_names("CPU") == RELEASED
 
 
 def test_another_openvino_or_other_weights_are_another_model(monkeypatch):
@@ -60,7 +76,7 @@ def test_a_stick_needs_the_tools_only_where_nothing_is_compiled_yet(monkeypatch)
     monkeypatch.delenv("EDGEAGE_MOVIDIUS_PYTHON", raising=False)
     with (
         pytest.raises(ToolchainError, match="edgeage toolchain install"),
-        released_models("myriad"),
+        released_models("myriad", RELEASED),
     ):
         pass
     folder = _take()[0].folder
@@ -93,7 +109,7 @@ def test_two_at_once_do_not_clash():
 def test_works_where_the_cache_cannot_be_written(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("EDGEAGE_CACHE", str(tmp_path / "file"))
-    with released_models() as manifests:
+    with released_models(names=RELEASED) as manifests:
         folder = manifests[0].folder
         assert manifests[0].file("ir_bin").is_file()
     assert not folder.exists()
