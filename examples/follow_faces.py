@@ -22,7 +22,8 @@ def main(source: str) -> None:
                     print(f"frame {frame.number}: face {face.track} at {face.box[:2]}")
                 known[face.track] = face
     for track, face in known.items():
-        print(f"face {track}: {face.gender}, {face.age:.0f} years, {face.age_interval}")
+        low, high = face.age_interval or (face.age, face.age)
+        print(f"face {track}: {face.gender}, {face.age:.0f} years ({low:.0f} to {high:.0f})")
     print(f"{stream.summary.frames} frames, {stream.summary.fps:.1f} a second")
 
 
