@@ -30,7 +30,6 @@ from edgeage.streaming.tracker import Memory, Tracker
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Generator, Sequence
-    from types import TracebackType
 
     import numpy as np
 
@@ -192,12 +191,7 @@ class FaceStream:
     def __enter__(self) -> FaceStream:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _follow(self, works: Sequence[_Work]) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
-import shutil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
@@ -18,7 +16,7 @@ from edgeage.streaming.web import Hub, WebSettings, make_app, serve_in_thread
 from edgeage.testing import FakeBackend, FakeDetector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from edgeage.streaming.web.server import WebServer
 
@@ -123,47 +121,3 @@ def png() -> bytes:
 def frame() -> np.ndarray:
     """A grey frame of 48 × 64 pixels."""
     return np.full((48, 64, 3), 128, np.uint8)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Headless Chromium, the system's; what needs it is skipped where there is none."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("Chromium is not installed")
-    from playwright.sync_api import expect, sync_playwright
-
-    expect.set_options(timeout=15_000)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
-    """``open_page(url, …)`` opens a page in a context of its own; what fails in it fails the test.
-
-    Args of the context go on; ``expected`` are patterns of console errors that are no fault,
-    ``clock`` lets the test put the page's clock forward.
-    """
-    problems: list[str] = []
-    wanted: list[str] = []
-    with contextlib.ExitStack() as stack:
-
-        def start(
-            url: str, *, expected: Iterable[str] = (), clock: bool = False, **options: Any
-        ) -> Any:
-            context = stack.enter_context(contextlib.closing(browser.new_context(**options)))
-            context.set_default_timeout(15_000)
-            page = context.new_page()
-            page.on("pageerror", lambda error: problems.append(str(error)))
-            page.on("console", lambda told: told.type == "error" and problems.append(told.text))
-            wanted.extend(expected)
-            if clock:
-                page.clock.install()
-            page.goto(url)
-            return page
-
-        yield start
-    assert [p for p in problems if not any(re.search(w, p) for w in wanted)] == []
