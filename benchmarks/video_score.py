@@ -35,6 +35,8 @@ class Score:
         tracks: how many tracks there are; as many as persons at best.
         age_error: mean distance of the age from what the person is said to be, in years; None
             where that is not known.
+        age_held: share of the answers with an age interval that holds the known age; None where
+            neither is there.
         age_noise: mean distance of the age from its mean over the person's frames, in years.
         age_flicker: mean change of the age from one frame to the next, in years.
         gender_errors: share of the answers with another gender than is known.
@@ -46,6 +48,7 @@ class Score:
     switches: int
     tracks: int
     age_error: float | None
+    age_held: float | None
     age_noise: float
     age_flicker: float
     gender_errors: float | None
@@ -85,6 +88,7 @@ def score(video: MadeVideo, frames: Iterable[tuple[int, Sequence[Face]]]) -> Sco
         switches=sum(map(_changes, tracks.values())),
         tracks=len({track for found in tracks.values() for track in found}),
         age_error=_mean([abs(a - c.age) for c, a in _known(video.chips, ages, "age")]),
+        age_held=_mean([_held(c.age, f) for c, f in _known(video.chips, answers, "age")]),
         age_noise=float(np.concatenate([abs(a - a.mean()) for a in ages.values()]).mean()),
         age_flicker=float(np.concatenate([abs(np.diff(a)) for a in ages.values()]).mean()),
         gender_errors=_mean(
@@ -102,8 +106,15 @@ def _known(chips: Sequence[Chip], answers: dict[int, Any], field: str) -> list[t
     ]
 
 
+def _held(age: float, faces: Sequence[Face]) -> np.ndarray:
+    """Return for each answer with an interval whether it holds the age."""
+    intervals = [face.age_interval for face in faces if face.age_interval]
+    return np.array([low <= age <= high for low, high in intervals])
+
+
 def _mean(arrays: list[np.ndarray]) -> float | None:
-    return float(np.concatenate(arrays).mean()) if arrays else None
+    joined = np.concatenate(arrays) if arrays else np.array([])
+    return float(joined.mean()) if len(joined) else None
 
 
 def _changes(values: Sequence[object]) -> int:
