@@ -27,9 +27,8 @@ from edgeage.runtime.openvino import OpenVINOBackend
 TINY = Path(__file__).parent.parent / "movidius" / "tiny.blob"
 
 
-@pytest.fixture
-def requests(monkeypatch, tmp_path):
-    """The requests the blob compiler got."""
+def _stand_in(patch, cache):
+    """Play the toolchain; return the requests the blob compiler gets."""
     kept = []
 
     def play(_toolchain, _script, request):
@@ -38,10 +37,26 @@ def requests(monkeypatch, tmp_path):
             shutil.copyfile(TINY, request["output"])
         return {"version": "2021.4"}, {}
 
-    monkeypatch.setenv("EDGEAGE_MOVIDIUS_PYTHON", sys.executable)
-    monkeypatch.setenv("EDGEAGE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(blobs, "run_job", play)
+    patch.setenv("EDGEAGE_MOVIDIUS_PYTHON", sys.executable)
+    patch.setenv("EDGEAGE_CACHE", str(cache))
+    patch.setattr(blobs, "run_job", play)
     return kept
+
+
+@pytest.fixture
+def requests(monkeypatch, tmp_path):
+    """The requests the blob compiler got."""
+    return _stand_in(monkeypatch, tmp_path / "cache")
+
+
+@pytest.fixture(scope="module")
+def stick(trained_models, tmp_path_factory):
+    """AgeNet compiled for a stick with four SHAVEs, and the requests the blob compiler got."""
+    folder = tmp_path_factory.mktemp("stick")
+    with pytest.MonkeyPatch.context() as patch:
+        kept = _stand_in(patch, folder / "cache")
+        model = find_model(trained_models / "agenet.caffemodel")
+        return compile_model(model, folder / "out", target="MYRIAD", shaves=4), kept
 
 
 @pytest.fixture
@@ -49,9 +64,10 @@ def trained(trained_models):
     return find_model(trained_models / "agenet.caffemodel")
 
 
-def test_a_model_for_a_stick_has_a_blob_and_says_all_about_it(requests, trained, tmp_path):
-    compiled = compile_model(trained, tmp_path / "out", target="MYRIAD", shaves=4)
-    folder = tmp_path / "out" / "agenet"
+def test_a_model_for_a_stick_has_a_blob_and_says_all_about_it(stick):
+    compiled, requests = stick
+    folder = compiled.folder
+    assert (folder.parent.name, folder.name) == ("out", "agenet")
     assert Manifest.read(folder / "model.json") == compiled
     assert sorted(path.name for path in folder.iterdir()) == [
         "agenet.bin", "agenet.blob", "agenet.xml", "mean.npy", "model.json",
@@ -66,8 +82,8 @@ def test_a_model_for_a_stick_has_a_blob_and_says_all_about_it(requests, trained,
     assert requests[0]["config"]["MYRIAD_NUMBER_OF_SHAVES"] == "4"
 
 
-def test_parity_says_what_ran_and_what_half_precision_would_do(requests, trained, tmp_path):
-    compiled = compile_model(trained, tmp_path, target="MYRIAD")
+def test_parity_says_what_ran_and_what_half_precision_would_do(stick):
+    compiled, _ = stick
     parity = compiled.parity
     assert parity["reference"].startswith("cv2.dnn ")
     assert parity["engine"].startswith("OpenVINO 20")
@@ -77,8 +93,8 @@ def test_parity_says_what_ran_and_what_half_precision_would_do(requests, trained
     assert {"edgeage", "openvino", "movidius_openvino", "reference"} <= compiled.tools.keys()
 
 
-def test_half_precision_is_simulated_with_the_profiles_scale(requests, trained, tmp_path):
-    compiled = compile_model(trained, tmp_path, target="MYRIAD")
+def test_half_precision_is_simulated_with_the_profiles_scale(stick, trained):
+    compiled, _ = stick
     pictures = parity_pictures(None, trained.manifest.input, "age")
     reference = opencv_reference(trained, pictures.batch)
     plain, scaled = (
@@ -88,10 +104,10 @@ def test_half_precision_is_simulated_with_the_profiles_scale(requests, trained, 
     assert compiled.parity["half"] == scaled != plain
 
 
-def test_the_ir_of_a_stick_runs_on_the_cpu_too(requests, trained, tmp_path):
+def test_the_ir_of_a_stick_runs_on_the_cpu_too(stick, trained, tmp_path):
     """It is what a fallback runs."""
-    compiled = compile_model(trained, tmp_path / "stick", target="MYRIAD")
-    other = compile_model(trained, tmp_path / "cpu")
+    compiled, _ = stick
+    other = compile_model(trained, tmp_path)
     pixels = np.full((1, 3, 67, 67), 90, np.uint8)
     answers = [
         OpenVINOBackend("CPU").load(model).infer(pixels).probabilities
