@@ -1,13 +1,16 @@
 """Networks that begin alike run as one, and answer as they did apart."""
 
 import dataclasses
+import importlib.util
+import itertools
 
 import numpy as np
 import openvino as ov
 import pytest
 
 from edgeage import Predictor, caffe
-from edgeage.compiler import compile_model, find_model
+from edgeage.compiler import Int8Options, compile_model, find_model
+from edgeage.datasets import DatumWriter
 from edgeage.manifest import Manifest
 from edgeage.runtime.core import openvino_core
 from edgeage.runtime.openvino import OpenVINOBackend
@@ -16,8 +19,8 @@ from edgeage.testing import write_random_model
 
 
 @pytest.fixture(scope="module")
-def alike(tmp_path_factory):
-    """A compiled AgeNet and GenderNet whose weights are the same up to the last layer."""
+def trained(tmp_path_factory):
+    """AgeNet's and GenderNet's caffemodels, whose weights are the same up to the last layer."""
     folder = tmp_path_factory.mktemp("alike")
     age, gender = (write_random_model(folder, task, side=67) for task in ("age", "gender"))
     trunk = caffe.read_weights(age)
@@ -29,8 +32,31 @@ def alike(tmp_path_factory):
         manifest = Manifest.read(path.with_suffix(".json"))
         names = {role: entry["name"] for role, entry in manifest.files.items()}
         manifest.with_files(folder, **names).write(path.with_suffix(".json"))
-        compile_model(find_model(str(path)), folder / "compiled", precision="FP32")
-    return [Manifest.read(folder / f"compiled/{n}/model.json") for n in ("agenet", "gendernet")]
+    return age, gender
+
+
+@pytest.fixture(scope="module")
+def alike(trained, tmp_path_factory):
+    """Both compiled in single precision."""
+    folder = tmp_path_factory.mktemp("fp32")
+    return [compile_model(find_model(path), folder, precision="FP32") for path in trained]
+
+
+@pytest.fixture(scope="module")
+def in_bytes(trained, tmp_path_factory):
+    """Both compiled in INT8, with a data set whose faces have an age and a gender."""
+    pytest.importorskip("lmdb")
+    if importlib.util.find_spec("nncf") is None:
+        pytest.skip("nncf is not installed")
+    folder = tmp_path_factory.mktemp("int8")
+    faces = np.random.default_rng(2).integers(0, 256, (18, 3, 67, 67), dtype=np.uint8)
+    for task, side in itertools.product(("age", "gender"), ("train", "test")):
+        with DatumWriter(folder / f"{task}_{side}_lmdb") as writer:
+            for number, pixels in enumerate(faces):
+                writer.put(f"{number}.png", pixels, number % (9 if task == "age" else 2))
+    # Random weights decide by a hair.
+    how = {"precision": "INT8", "data": folder, "int8": Int8Options(calibration=9, max_drop=100)}
+    return [compile_model(find_model(path), folder / "compiled", **how) for path in trained]
 
 
 def _read(manifest):
@@ -49,20 +75,33 @@ def test_what_is_common_is_there_once(alike):
     assert [list(port.shape) for port in joined.outputs] == [[1, 9], [1, 2]]
 
 
-def test_it_answers_what_both_answer_apart(alike):
+def _check_answers(manifests):
+    """Hold the answers of the joined network against those of its parts."""
     random = np.random.default_rng(0)
     batch = random.integers(0, 256, (11, 3, 67, 67), dtype=np.uint8)
     batch //= random.integers(1, 6, (11, 3, 1, 1), dtype=np.uint8)
     backend = OpenVINOBackend("CPU")
-    joined = backend.load_joined(alike)
+    joined = backend.load_joined(manifests)
     found = joined.infer(batch)
     assert set(found.outputs) == {"agenet/prob", "gendernet/prob"}
-    for manifest in alike:
+    for manifest in manifests:
         expected = backend.load(manifest).infer(batch).probabilities
         assert np.ptp(expected, axis=0).max() > 0.01
         np.testing.assert_allclose(
             found.outputs[f"{manifest.name}/prob"], expected, rtol=0, atol=1e-6
         )
+
+
+def test_it_answers_what_both_answer_apart(alike):
+    _check_answers(alike)
+
+
+def test_in_int8_it_is_the_same(in_bytes):
+    joined = joined_model(*[_read(manifest) for manifest in in_bytes], "gendernet")
+    assert [_count(joined, kind) for kind in ("Convolution", "MatMul")] == [3, 4]
+    # One for each layer's input; both last layers take the same.
+    assert _count(joined, "FakeQuantize") == _count(_read(in_bytes[0]), "FakeQuantize")
+    _check_answers(in_bytes)
 
 
 def test_networks_of_other_weights_stay_apart_and_whole(alike, tmp_path):
@@ -77,13 +116,33 @@ def test_networks_of_other_weights_stay_apart_and_whole(alike, tmp_path):
 
 def test_one_weight_that_differs_ends_what_is_common(alike):
     models = [_read(manifest) for manifest in alike]
-    second = [node for node in models[1].get_ordered_ops() if node.get_type_name() == "Convolution"]
-    weights = second[1].input_value(1).get_node()
-    values = np.array(weights.data)
-    values.flat[5] += 1e-3
-    second[1].input(1).replace_source_output(ov.op.Constant(values).output(0))
-    joined = joined_model(*models, "gendernet")
-    assert _count(joined, "Convolution") == 5
+    _change(_convolutions(models[1])[1], 1)
+    assert _count(joined_model(*models, "gendernet"), "Convolution") == 5
+
+
+def _convolutions(model):
+    return [node for node in model.get_ordered_ops() if node.get_type_name() == "Convolution"]
+
+
+def _change(node, place):
+    """Make one number another among those that a node takes at a place: a weight, or a range."""
+    target = node.input(place)
+    while (source := target.get_source_output().get_node()).get_type_name() != "Constant":
+        target = source.input(0)
+    values = np.array(source.data)
+    values.flat[0] += 1e-3 if values.dtype.kind == "f" else -np.sign(values.flat[0]) or 1
+    target.replace_source_output(ov.op.Constant(values).output(0))
+
+
+@pytest.mark.parametrize("what", ["weight", "range"])
+def test_int8_networks_with_another_first_layer_stay_apart(in_bytes, what):
+    """Another range is what calibration on other faces makes."""
+    models = [_read(manifest) for manifest in in_bytes]
+    first = _convolutions(models[1])[0]
+    quantiser = first.input_value(0).get_node()
+    assert quantiser.get_type_name() == "FakeQuantize"
+    _change(*{"weight": (first, 1), "range": (quantiser, 2)}[what])
+    assert joined_model(*models, "gendernet") is None
 
 
 @pytest.mark.parametrize("change", ["options", "input"])
