@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
 import os
 import tarfile
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from made_machine import fake  # noqa: F401 - a fixture
 
 from edgeage.movidius import Toolchain
 from edgeage.movidius.toolchain import PYTHON_VARIABLE, installed_folder, toolchain_dir
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 # Now, before any test moves the cache or names another Python.
 _TOOLCHAIN_DIR, _MOVIDIUS_PYTHON = toolchain_dir(), os.environ.get(PYTHON_VARIABLE)
 
-# What the worker is given instead of OpenVINO; nothing to import here.
-collect_ignore = ["standin"]
+# What the worker is given instead of OpenVINO, and what is imported here: no tests.
+collect_ignore = ["standin", "fixtures"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -269,43 +269,6 @@ def channel_network(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-@pytest.fixture
-def onnx_network(tmp_path: Path) -> Path:
-    """An ONNX file: ``years``, the mean of the first channel of (n, 3, 12, 12) ``pixels``.
-
-    Written byte by byte: field numbers are those of ``onnx/onnx.proto``.
-    """
-
-    def field(number: int, value: int | bytes) -> bytes:
-        if isinstance(value, int):
-            return _varint(number << 3) + _varint(value)
-        return _varint(number << 3 | 2) + _varint(len(value)) + value
-
-    def tensor(name: bytes, *shape: int | bytes) -> bytes:
-        dims = [field(1, field(2 if isinstance(n, bytes) else 1, n)) for n in shape]
-        kind = field(1, field(1, 1) + field(2, b"".join(dims)))
-        return field(1, name) + field(2, kind)
-
-    ints = b"".join(field(8, axis) for axis in (2, 3))
-    axes = field(1, b"axes") + ints + field(20, 7)
-    keep = field(1, b"keepdims") + field(3, 0) + field(20, 2)
-    mean = field(1, b"pixels") + field(2, b"m") + field(4, b"ReduceMean")
-    pick = field(1, b"m") + field(1, b"w") + field(2, b"years") + field(4, b"MatMul")
-    column = np.array([1, 0, 0], "<f4").tobytes()
-    weights = field(1, 3) + field(1, 1) + field(2, 1) + field(8, b"w") + field(9, column)
-    nodes = field(1, mean + field(5, axes) + field(5, keep)) + field(1, pick)
-    ends = field(11, tensor(b"pixels", b"n", 3, 12, 12)) + field(12, tensor(b"years", b"n", 1))
-    graph = nodes + field(2, b"channels") + field(5, weights) + ends
-    path = tmp_path / "net.onnx"
-    path.write_bytes(field(1, 8) + field(7, graph) + field(8, field(2, 13)))
-    return path
-
-
-def _varint(value: int) -> bytes:
-    more, least = divmod(value, 128)
-    return bytes([least]) if not more else bytes([least | 128]) + _varint(more)
-
-
 @pytest.fixture(scope="session")
 def open_model_zoo() -> Path:
     """The folder of Open Model Zoo's published networks, where a shared copy lies beside the repo.
@@ -391,81 +354,3 @@ def sided_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 pixels[:, :, 8 * label : 8 * label + 8] += rng.integers(15, 180, dtype=np.uint8)
                 writer.put(f"{side}_{number}.png", pixels, label)
     return folder
-
-
-class FakeMachine:
-    """A made-up machine below a folder: sysfs, device nodes, udev rules, processes.
-
-    ``refuse`` says with which errno opening a node fails; it is asked instead of the kernel, so
-    the tests do the same as root and as anybody else.
-    """
-
-    def __init__(self, root: Path) -> None:
-        from edgeage.movidius.machine import Machine
-
-        self.refuse: dict[str, int] = {}
-        self.before_open: Callable[[], None] | None = None
-        self.root = root
-        self.machine = Machine(root, "linux", self._open_error, groups=("users",), is_root=False)
-        self.write("sys/bus/usb/devices/usb1/idVendor", "1d6b")
-
-    def plug(
-        self,
-        product_id: str,
-        port: str = "1-2",
-        *,
-        address: int = 4,
-        peer: bool = True,
-        **others: str,
-    ) -> Path:
-        """Plug a Movidius device in and return its folder in sysfs."""
-        bus = int(port.partition("-")[0])
-        names = {"f63b": "VSC Loopback Device", "f63c": "Luxonis Bootloader"}
-        values = {
-            "idVendor": "03e7", "idProduct": product_id, "busnum": str(bus), "devnum": str(address),
-            "speed": "480", "product": names.get(product_id, "Movidius MyriadX"),
-            "serial": "03e72485", **others,
-        }  # fmt: skip
-        for name, value in values.items():
-            self.write(f"sys/bus/usb/devices/{port}/{name}", f"{value}\n")
-        place = self.path(f"sys/bus/usb/devices/{port}/port")
-        place.mkdir()
-        if peer:
-            (place / "peer").mkdir()
-        self.path(f"sys/bus/usb/devices/{port}:1.0").mkdir()
-        self.write(f"dev/bus/usb/{bus:03}/{address:03}", "")
-        return place.parent
-
-    def claim(self, port: str = "1-2", driver: str = "usbfs") -> None:
-        """Let a program hold the device's interface."""
-        link = self.path(f"sys/bus/usb/devices/{port}:1.0/driver")
-        link.symlink_to(f"../../../../bus/usb/drivers/{driver}")
-
-    def hold(self, node: str, process: int, name: str) -> None:
-        """Make a process that has a node open."""
-        self.write(f"proc/{process}/comm", f"{name}\n")
-        self.path(f"proc/{process}/fd").mkdir()
-        self.path(f"proc/{process}/fd/5").symlink_to(self.path(node))
-
-    def write(self, name: str, content: str | bytes) -> Path:
-        """Write a file."""
-        path = self.path(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    def path(self, name: str) -> Path:
-        """Return where a file of the made-up machine is."""
-        return self.root / name
-
-    def _open_error(self, node: Path) -> int | None:
-        if self.before_open:
-            self.before_open()
-        name = "/".join(node.parts[-2:])
-        return self.refuse.get(name) or (None if node.exists() else errno.ENOENT)
-
-
-@pytest.fixture
-def fake(tmp_path: Path) -> FakeMachine:
-    """A made-up machine with one USB controller and nothing plugged in."""
-    return FakeMachine(tmp_path / "machine")

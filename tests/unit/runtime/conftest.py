@@ -257,3 +257,40 @@ def world(monkeypatch):
 def world_parts():
     """Names that tests of the stand-in need: ``Info``, ``State``, ``XLinkError``."""
     return types.SimpleNamespace(Info=Info, State=State, XLinkError=XLinkError)
+
+
+@pytest.fixture
+def onnx_network(tmp_path: Path) -> Path:
+    """An ONNX file: ``years``, the mean of the first channel of (n, 3, 12, 12) ``pixels``.
+
+    Written byte by byte: field numbers are those of ``onnx/onnx.proto``.
+    """
+
+    def field(number: int, value: int | bytes) -> bytes:
+        if isinstance(value, int):
+            return _varint(number << 3) + _varint(value)
+        return _varint(number << 3 | 2) + _varint(len(value)) + value
+
+    def tensor(name: bytes, *shape: int | bytes) -> bytes:
+        dims = [field(1, field(2 if isinstance(n, bytes) else 1, n)) for n in shape]
+        kind = field(1, field(1, 1) + field(2, b"".join(dims)))
+        return field(1, name) + field(2, kind)
+
+    ints = b"".join(field(8, axis) for axis in (2, 3))
+    axes = field(1, b"axes") + ints + field(20, 7)
+    keep = field(1, b"keepdims") + field(3, 0) + field(20, 2)
+    mean = field(1, b"pixels") + field(2, b"m") + field(4, b"ReduceMean")
+    pick = field(1, b"m") + field(1, b"w") + field(2, b"years") + field(4, b"MatMul")
+    column = np.array([1, 0, 0], "<f4").tobytes()
+    weights = field(1, 3) + field(1, 1) + field(2, 1) + field(8, b"w") + field(9, column)
+    nodes = field(1, mean + field(5, axes) + field(5, keep)) + field(1, pick)
+    ends = field(11, tensor(b"pixels", b"n", 3, 12, 12)) + field(12, tensor(b"years", b"n", 1))
+    graph = nodes + field(2, b"channels") + field(5, weights) + ends
+    path = tmp_path / "net.onnx"
+    path.write_bytes(field(1, 8) + field(7, graph) + field(8, field(2, 13)))
+    return path
+
+
+def _varint(value: int) -> bytes:
+    more, least = divmod(value, 128)
+    return bytes([least]) if not more else bytes([least | 128]) + _varint(more)
