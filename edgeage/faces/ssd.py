@@ -8,21 +8,14 @@ bottom], the edges as fractions of the picture.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from edgeage.faces.detection import Detection
-from edgeage.faces.network import Network, byte_input, input_layout
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from edgeage.runtime.options import RuntimeOptions
+from edgeage.faces.onepass import OnePassDetector
 
 __all__ = ["SsdDetector", "is_ssd"]
-
-_SIDE = 300
 
 
 def is_ssd(model: Any) -> bool:
@@ -34,59 +27,20 @@ def _rows(shape: Any) -> bool:
     return len(shape) == 4 and shape[3].is_static and shape[3].get_length() == 7
 
 
-class SsdDetector:
-    """A single-shot detector; see :class:`edgeage.faces.Detector`.
-
-    Args:
-        model: an ``openvino.Model`` that :func:`is_ssd` knows.
-        path: what to call it in an error.
-        device: an OpenVINO device.
-        options: how to use it; None for the defaults.
-        min_score: faces of a lower score are left out; None for 0.5.
-        min_size: faces whose box has no side so long, in pixels, are left out; None for none.
-
-    Raises:
-        DeviceError: when the device is not there or refuses the network.
-    """
+class SsdDetector(OnePassDetector[tuple[int, int]]):
+    """A single-shot detector, of a model that :func:`is_ssd` knows."""
 
     name = "ssd"
+    side = 300
 
-    def __init__(
-        self,
-        model: Any,
-        path: str,
-        device: str = "CPU",
-        options: RuntimeOptions | None = None,
-        *,
-        min_score: float | None = None,
-        min_size: int | None = None,
-    ) -> None:
-        layout, self._input_hw = input_layout(model, _SIDE)
-        self._network = Network(byte_input(model, layout), path, device, options)
-        self._min_score = 0.5 if min_score is None else min_score
-        self._min_size = min_size or 0
-
-    def detect(self, pictures: Sequence[np.ndarray]) -> list[list[Detection]]:
-        """Find the faces of several pictures; see :meth:`edgeage.faces.Detector.detect`.
-
-        Raises:
-            DeviceError: when the device fails.
-            UsageError: after :meth:`close`.
-        """
+    def _fitted(self, picture_bgr: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
         from edgeage.images import resize
 
-        inputs = [resize(picture, self._input_hw)[None] for picture in pictures]
-        answers = self._network.infer([np.ascontiguousarray(array) for array in inputs])
-        return [
-            self._read(outputs[0].reshape(-1, 7), picture.shape[:2])
-            for outputs, picture in zip(answers, pictures, strict=True)
-        ]
+        height, width = picture_bgr.shape[:2]
+        return resize(picture_bgr, self._input_hw), (height, width)
 
-    def close(self) -> None:
-        """Give the device and its memory back; closing twice is harmless."""
-        self._network.close()
-
-    def _read(self, rows: np.ndarray, size_hw: tuple[int, int]) -> list[Detection]:
+    def _read(self, answer: np.ndarray, place: tuple[int, int]) -> list[Detection]:
+        rows, size_hw = answer.reshape(-1, 7), place
         # A picture's number below 0 ends the rows; what follows is whatever was in memory.
         ended = np.flatnonzero(rows[:, 0] < 0)
         rows = rows[: ended[0]] if len(ended) else rows

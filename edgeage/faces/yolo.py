@@ -8,23 +8,19 @@ points of x, y and visibility. Both want RGB of 0 to 1 in a letterbox, and answe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from edgeage.faces.boxes import suppressed
 from edgeage.faces.detection import Detection
-from edgeage.faces.network import Network, byte_input, input_layout
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from edgeage.runtime.options import RuntimeOptions
+from edgeage.faces.onepass import OnePassDetector
 
 __all__ = ["YoloDetector", "yolo_layout"]
 
-_SIDE = 640
 _PADDING = 114
+_V5_COLUMNS = 16
 _MOST_OVERLAP = 0.45
 
 
@@ -34,65 +30,26 @@ def yolo_layout(model: Any) -> str:
     if len(model.outputs) != 1 or len(shape) != 3:
         return ""
     _, rows, columns = (side.get_length() if side.is_static else None for side in shape)
-    if columns == 16:
+    if columns == _V5_COLUMNS:
         return "v5"
     return "v8" if rows in (5, 20) else ""
 
 
-class YoloDetector:
-    """A YOLO face network; see :class:`edgeage.faces.Detector`.
-
-    Args:
-        model: an ``openvino.Model`` that :func:`yolo_layout` knows.
-        path: what to call it in an error.
-        device: an OpenVINO device.
-        options: how to use it; None for the defaults.
-        min_score: faces of a lower score are left out; None for 0.5.
-        min_size: faces whose box has no side so long, in pixels, are left out; None for none.
-
-    Raises:
-        DeviceError: when the device is not there or refuses the network.
-    """
+class YoloDetector(OnePassDetector[tuple[float, tuple[int, int]]]):
+    """A YOLO face network, of a layout that :func:`yolo_layout` knows."""
 
     name = "yolo"
+    side = 640
+    takes = MappingProxyType({"rgb": True, "scale": 255.0})
 
-    def __init__(
-        self,
-        model: Any,
-        path: str,
-        device: str = "CPU",
-        options: RuntimeOptions | None = None,
-        *,
-        min_score: float | None = None,
-        min_size: int | None = None,
-    ) -> None:
-        self._layout = yolo_layout(model)
-        layout, self._input_hw = input_layout(model, _SIDE)
-        prepared = byte_input(model, layout, rgb=True, scale=255.0)
-        self._network = Network(prepared, path, device, options)
-        self._min_score = 0.5 if min_score is None else min_score
-        self._min_size = min_size or 0
+    def _fitted(self, picture_bgr: np.ndarray) -> tuple[np.ndarray, tuple[float, tuple[int, int]]]:
+        pixels, scale, corner = letterbox(picture_bgr, self._input_hw)
+        return pixels, (scale, corner)
 
-    def detect(self, pictures: Sequence[np.ndarray]) -> list[list[Detection]]:
-        """Find the faces of several pictures; see :meth:`edgeage.faces.Detector.detect`.
-
-        Raises:
-            DeviceError: when the device fails.
-            UsageError: after :meth:`close`.
-        """
-        letters = [letterbox(picture, self._input_hw) for picture in pictures]
-        answers = self._network.infer([pixels[None] for pixels, _, _ in letters])
-        return [
-            self._read(outputs[0][0], scale, corner)
-            for outputs, (_, scale, corner) in zip(answers, letters, strict=True)
-        ]
-
-    def close(self) -> None:
-        """Give the device and its memory back; closing twice is harmless."""
-        self._network.close()
-
-    def _read(self, answer: np.ndarray, scale: float, corner: tuple[int, int]) -> list[Detection]:
-        boxes, scores, points = _FIELDS[self._layout](answer)
+    def _read(self, answer: np.ndarray, place: tuple[float, tuple[int, int]]) -> list[Detection]:
+        scale, corner = place
+        fields = _v5_fields if answer.shape[2] == _V5_COLUMNS else _v8_fields
+        boxes, scores, points = fields(answer[0])
         sides = boxes[:, 2:] * scale
         sound = (sides > 0).all(axis=1) & (sides >= self._min_size).any(axis=1)
         sure = sound & (scores >= max(self._min_score, 1e-6))
@@ -119,9 +76,6 @@ def _v8_fields(answer: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rows = answer.T
     count = (rows.shape[1] - 5) // 3
     return rows[:, :4], rows[:, 4], rows[:, 5:].reshape(len(rows), count, 3)[:, :, :2]
-
-
-_FIELDS = {"v5": _v5_fields, "v8": _v8_fields}
 
 
 def letterbox(
