@@ -95,7 +95,7 @@ def in_int8(exact: Manifest, folder: Path) -> Manifest:
     nobody = Faces(pictures[:0], faces.labels[:0])
     graph = ov.Core().read_model(exact.file("ir_xml"), exact.file("ir_bin"))
     split = Split(faces, nobody, folder, folder)
-    made = quantise(graph, split, max_drop=100.0)
+    made = quantise(graph, split, max_drop=100.0, correct_biases=True)
     ov.save_model(made, folder / "int8.xml", compress_to_fp16=False)
     options = dict(read_profile("CPU", "INT8").options)
     compiled = dataclasses.replace(exact, precision="INT8", options=options)

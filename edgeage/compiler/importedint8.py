@@ -74,7 +74,8 @@ def quantise_imported(
     faces, source = read_calibration(data, exact, options.calibration)
     nobody = Faces(faces.batch[:0], faces.labels[:0])
     split = Split(faces, nobody, source, data)
-    made = quantise_graph(graph, split, profile, options, faces.batch[:_LAYER_FACES])
+    probes = faces.batch[:_LAYER_FACES]
+    made = quantise_graph(graph, split, profile, options, probes, correct_biases=True)
     name = described.name
     ov.save_model(made.graph, folder / f"{name}.xml", compress_to_fp16=False)
     compiled = dataclasses.replace(

@@ -108,7 +108,13 @@ class Quantised:
 
 
 def quantise_graph(
-    graph: Any, split: Split, profile: Profile, options: Int8Options, pictures: np.ndarray
+    graph: Any,
+    split: Split,
+    profile: Profile,
+    options: Int8Options,
+    pictures: np.ndarray,
+    *,
+    correct_biases: bool = False,
 ) -> Quantised:
     """Quantise a graph and measure every layer's error.
 
@@ -118,6 +124,7 @@ def quantise_graph(
         profile: the target's, in INT8.
         options: what the user chose.
         pictures: what each layer's error is measured on: uint8 (n, 3, height, width), BGR.
+        correct_biases: as for :func:`edgeage.compiler.quantise.quantise`.
 
     Raises:
         MissingDependencyError: when NNCF is not installed.
@@ -129,6 +136,7 @@ def quantise_graph(
         split,
         max_drop=options.points(profile),
         device=profile.device,
+        correct_biases=correct_biases,
         on_progress=options.stage("calibrating"),
     )
     name_the_rest(made)

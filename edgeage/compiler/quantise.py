@@ -1,9 +1,10 @@
 """Post-training quantisation with NNCF, which is imported here only, and kept quiet.
 
 An activation's range is the smallest and largest number the calibration faces make of it: NNCF's
-own choice, the mean of each face's largest, cuts off what these networks decide by. Biases are
-not corrected, which in networks of so few layers moves more decisions than it saves. docs/int8.md
-has the figures, of training faces beside those of the calibration.
+own choice, the mean of each face's largest, cuts off what these networks decide by. AgeNet's and
+GenderNet's biases are not corrected, which in networks of so few layers moves more decisions than
+it saves; in deeper ones it takes out a part of what the layers' errors add up to. docs/int8.md has
+the figures.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ def quantise(
     *,
     max_drop: float,
     device: str = "CPU",
+    correct_biases: bool = False,
     on_progress: Callable[[int, int | None], None] | None = None,
 ) -> Any:
     """Quantise a graph's convolutions and inner products to INT8.
@@ -55,6 +57,7 @@ def quantise(
         split: the faces.
         max_drop: percentage points of accuracy that may be lost on the faces for control.
         device: the device it is for; layers are chosen on the CPU in any case.
+        correct_biases: shift each layer's bias by what quantisation moves its mean.
         on_progress: told how many of how many calibration faces are done.
 
     Returns:
@@ -66,6 +69,7 @@ def quantise(
     """
     with _quiet_nncf() as nncf, _our_core(), _translated(nncf):
         known = nncf.TargetDevice.__members__
+        advanced = _advanced(nncf, correct_biases=correct_biases)
         data = nncf.Dataset(_Counted(_rows(split.calibration), on_progress))
         given = {
             "subset_size": len(split.calibration),
@@ -76,7 +80,7 @@ def quantise(
             ),
         }
         if not len(split.control):
-            return nncf.quantize(graph, data, advanced_parameters=_ranges(nncf), **given)
+            return nncf.quantize(graph, data, advanced_parameters=advanced, **given)
         pairs = list(zip(_rows(split.control), split.control.labels.tolist(), strict=True))
         return nncf.quantize_with_accuracy_control(
             graph,
@@ -85,7 +89,7 @@ def quantise(
             _right_and_shares,
             max_drop=allowed_faces(max_drop, len(pairs)) + 0.5,
             drop_type=nncf.DropType.ABSOLUTE,
-            advanced_quantization_parameters=_ranges(nncf),
+            advanced_quantization_parameters=advanced,
             advanced_accuracy_restorer_parameters=nncf.AdvancedAccuracyRestorerParameters(
                 num_ranking_workers=1
             ),
@@ -123,11 +127,11 @@ def require_nncf() -> ModuleType:
             sys.modules[_TELEMETRY] = telemetry
 
 
-def _ranges(nncf: Any) -> Any:
+def _advanced(nncf: Any, *, correct_biases: bool) -> Any:
     from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
     return nncf.AdvancedQuantizationParameters(
-        disable_bias_correction=True,
+        disable_bias_correction=not correct_biases,
         activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
     )
 
