@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _CODE = """
-import resource, sys, tarfile
+import re, sys, tarfile
 from pathlib import Path
 from edgeage.datasets.importers import open_importer
 from edgeage.datasets.importers.found import Candidate, ImportOptions
@@ -32,6 +32,10 @@ TABLES = {  # the table's name, its header, a row, a picture's path
                 "{age}_1_2_2017{n:013}.jpg"),
 }
 NAMES = {"fgnet": "{person:03}A{age:02}.JPG", "names": "{age}_1_2_2017{n:013}.jpg.chip.jpg"}
+
+def peak_kib():
+    # getrusage tells the peak of the process that started this one, where that was higher.
+    return int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1])
 
 def filled(text, n):
     return text.format(n=n, age=n % 100, person=n // 100)
@@ -65,18 +69,18 @@ for count in map(int, sys.argv[3:]):
     for item in importer.find(*source, folder / "work"):
         faces += isinstance(item, Candidate)
         drops += not isinstance(item, Candidate)
-    print(faces, drops, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    print(faces, drops, peak_kib())
 """
 _TABLED = ("csv", "fairface", "appa-real", "adience")
 
 
 # IMDB-WIKI's and packed .mat files are not here: neither scipy nor h5py gives their columns row by
 # row; docs/datasets.md tells what they take.
-@pytest.mark.skipif(sys.platform == "win32", reason="asks the kernel as POSIX has it")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks the kernel as Linux has it")
 @pytest.mark.parametrize("name", [*_TABLED, "utkface", "fgnet", "names"])
 @pytest.mark.parametrize(
     "counts",
-    [(1_000, 30_000), pytest.param((100_000, 1_000_000), marks=pytest.mark.heavy)],
+    [(1_000, 15_000), pytest.param((100_000, 1_000_000), marks=pytest.mark.heavy)],
     ids=["thousands", "a million"],
 )
 def test_memory_does_not_grow_with_the_index(
@@ -90,6 +94,5 @@ def test_memory_does_not_grow_with_the_index(
         assert faces == (3 if tabled else count)
         assert drops == (count - 3 if name in _TABLED else 0)
     fewer, more = (peak / 1024 for _, _, peak in lines)
-    # The index may keep 16 MB of its file. 29,000 labels as records would be 11 MB and more, and
-    # 900,000 would be 350.
-    assert more - fewer < (10 if counts[1] < 100_000 else 25), lines
+    # The index may keep 16 MB of its file in memory, of which 14,000 labels more take 4 MB.
+    assert more - fewer < (6 if counts[1] < 100_000 else 25), lines
