@@ -243,6 +243,22 @@ def movidius_table() -> str:
     return "\n".join([*lines, "", medians(worker["machine"])])
 
 
+def engines_table() -> str:
+    """AgeNet's and GenderNet's accuracy on the same faces in every engine."""
+    rows = [row for row in load("engines")["rows"] if "missing" not in row]
+    networks = list(dict.fromkeys(row["network"] for row in rows))
+    lines = [f"| engine | {' | '.join(networks)} |", "|---|" + "---:|" * len(networks)]
+    for engine in dict.fromkeys(row["engine"] for row in rows):
+        own = {row["network"]: row for row in rows if row["engine"] == engine}
+        cells = [
+            f"{percent(row['accuracy']).replace('%', ' %')} ({row['right']} of {row['faces']}), "
+            f"{row['changed']} decided otherwise"
+            for row in (own[network] for network in networks)
+        ]
+        lines.append(f"| {engine} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def zoo_table() -> str:
     """Every network of the zoo that has been measured, and the published weights of SSR-Net."""
     if not measured("zoo"):
@@ -308,6 +324,7 @@ def tables() -> dict[Path, str]:
     cards |= {name: ROOT / "models" / f"{name}.md" for name in own}
     return {
         ROOT / "README.md": "\n\n".join((accuracy_table(), speed_table(), movidius_table())),
+        ROOT / "docs" / "accuracy.md": engines_table(),
         ROOT / "docs" / "zoo.md": zoo_table(),
         **{path: card_tables(name) for name, path in cards.items()},
     }
