@@ -28,7 +28,8 @@ class _Page(html.parser.HTMLParser):
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self.cells: dict[str, str] = {}
+        # Where in the document a cell's figure stands, and its text; several tables may tell it.
+        self.cells: list[tuple[str, str]] = []
         self.data, self.loads, self.drawings = "", [], 0
         self._cell, self._in_data = "", False
         self.feed(text)
@@ -36,6 +37,8 @@ class _Page(html.parser.HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         self._cell = given.get("data-figure") or ""
+        if self._cell:
+            self.cells.append((self._cell, ""))
         self._in_data = given.get("id") == DATA_ID
         self.drawings += tag == "svg"
         for name in ("src", "href", "xlink:href"):
@@ -48,7 +51,7 @@ class _Page(html.parser.HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self._cell:
-            self.cells[self._cell] = self.cells.get(self._cell, "") + data
+            self.cells[-1] = self._cell, self.cells[-1][1] + data
         if self._in_data:
             self.data += data
 
@@ -72,7 +75,7 @@ def check_figures(text: str, document: dict[str, Any]) -> None:
     assert json.loads(page.data) == json.loads(json.dumps(document))
     assert len(page.cells) > 100
     seen = set()
-    for path, cell in page.cells.items():
+    for path, cell in page.cells:
         value = _at(document, path)
         if isinstance(value, dict):
             seen.add(path.rpartition(".")[2])
