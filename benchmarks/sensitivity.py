@@ -24,6 +24,7 @@ import numpy as np
 from machine import machine
 
 from edgeage.compiler.released import released_models
+from edgeage.compiler.sources import RELEASED
 from edgeage.datasets.records import SplitRecord, read_records
 from edgeage.datasets.sources import members
 from edgeage.datasets.store import DatumReader
@@ -54,7 +55,7 @@ def load(folder: Path | None) -> list[tuple[Manifest, Session]]:
         manifests = [Manifest.read(path) for path in folder.glob("*/model.json")]
         found = [(manifest, backend.load(manifest)) for manifest in manifests]
     else:
-        with released_models() as released:
+        with released_models(names=RELEASED) as released:
             found = [(manifest, backend.load(manifest)) for manifest in released]
     return sorted(found, key=lambda pair: pair[0].task)
 
