@@ -3,8 +3,8 @@
 Run: python benchmarks/zoo.py [--networks NAME …] [--data DIR] [--quick] [--json FILE]. Weights are
 random, which neither size nor speed depends on, with batch normalisation's statistics of noise so
 that the answers differ from picture to picture. With the published weights of SSR-Net
-(--published) and a built data set (--data) their errors are scored too. Rows of other networks
-that FILE holds stay. The blob needs the Movidius tools, INT8 NNCF; what is missing is left out.
+(--published) and a built data set (--data) their errors are scored too. What FILE holds of other
+networks stays. The blob needs the Movidius tools, INT8 NNCF; what is missing is left out.
 """
 
 from __future__ import annotations
@@ -200,11 +200,12 @@ def printed(row: dict[str, Any]) -> str:
     )
 
 
-def kept(path: Path | None, measured: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows measured now among those a results file has of other networks."""
-    old = json.loads(path.read_text(encoding="utf-8"))["rows"] if path and path.is_file() else []
-    rows = {row["network"]: row for row in (*old, *measured)}
-    return [rows[name] for name in NETWORKS if name in rows]
+def earlier(path: Path | None) -> dict[str, Any]:
+    """Return what a results file holds already."""
+    if path is None or not path.is_file():
+        return {"rows": [], "published": None}
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
 
 
 def main() -> None:
@@ -235,8 +236,10 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             scored = published(options.published, options.data, options.faces, Path(folder))
         print(json.dumps(scored, indent=1))
-    rows = kept(options.json, rows)
-    write_document(options.json, TOOLS, rows=rows, published=scored)
+    old = earlier(options.json)
+    known = {row["network"]: row for row in (*old["rows"], *rows)}
+    kept = [known[name] for name in sorted(known)]
+    write_document(options.json, TOOLS, rows=kept, published=scored or old["published"])
 
 
 if __name__ == "__main__":
