@@ -91,13 +91,14 @@ def test_precision(measure, sided_model, sided_data):
 
 
 def test_zoo(measure):
-    pytest.importorskip("keras")
+    if importlib.util.find_spec("keras") is None:
+        pytest.skip("keras is not installed")
     document, _ = measure("zoo", "--quick")
     rows = {row["network"]: row for row in document["rows"]}
     assert list(rows) == ["mobilenetv2", "ssrnet-joint"]
     assert rows["mobilenetv2"]["macs"] > rows["mobilenetv2"]["parameters"] > 2e6
+    assert rows["mobilenetv2"]["bytes"]["FP16"] < 0.6 * rows["mobilenetv2"]["bytes"]["FP32"]
     for row in rows.values():
-        assert row["bytes"]["FP16"] < row["bytes"]["FP32"]
         assert row["keras_to_onnx"] <= 1e-3 >= row["onnx_to_ir"]["FP32"]
         assert row["ms"]["FP32"] > 0
 
