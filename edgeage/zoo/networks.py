@@ -38,13 +38,14 @@ def is_zoo_name(name: str) -> bool:
     return name in application_names()
 
 
-def network_options(name: str) -> tuple[str, ...]:
-    """Return the options a network's builder takes.
+def network_options(name: str) -> dict[str, Any]:
+    """Return the options a network's builder takes, with their defaults.
 
     Raises:
         UsageError: for an unknown name.
     """
-    return tuple(inspect.signature(_builder(name)).parameters)
+    parameters = inspect.signature(_builder(name)).parameters
+    return {option: parameter.default for option, parameter in parameters.items()}
 
 
 def build_network(name: str, options: Mapping[str, Any] | None = None) -> ZooNetwork:

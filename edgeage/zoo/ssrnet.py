@@ -27,6 +27,10 @@ MARGIN = 0.4
 AGE_SPAN = 101
 """Years the age head's range is wide: 0 to 100."""
 
+_MOMENTUM = 0.9
+"""Of batch normalisation; only training is concerned. Answers are no numbers until its statistics
+fit the pictures, which are not normalised."""
+
 _STAGES = (3, 3, 3)
 _BLOCKS = 4
 _POOLS = (None, 4, 8)
@@ -83,7 +87,8 @@ def _stream(picture: Any, filters: int, activation: str, pool: str, first: int) 
     for block in range(_BLOCKS):
         number = first + block
         here = layers.Conv2D(filters, 3, name=f"conv2d_{number}")(here)
-        here = layers.BatchNormalization(name=f"batch_normalization_{number}")(here)
+        norm = f"batch_normalization_{number}"
+        here = layers.BatchNormalization(momentum=_MOMENTUM, name=norm)(here)
         here = layers.Activation(activation, name=f"activation_{number}")(here)
         if block < _BLOCKS - 1:
             here = _pool(pool, 2, f"{pool}_pooling2d_{block + 1}")(here)

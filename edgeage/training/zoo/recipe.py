@@ -11,7 +11,7 @@ from edgeage.tomlfile import read_toml
 from edgeage.training.augment import Augmentation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["ZooRecipe"]
@@ -107,7 +107,7 @@ class ZooRecipe:
             )
 
     @classmethod
-    def read(cls, path: Path, options: Sequence[str]) -> ZooRecipe:
+    def read(cls, path: Path, options: Collection[str]) -> ZooRecipe:
         """Read a recipe, a TOML file.
 
         Args:
@@ -122,7 +122,9 @@ class ZooRecipe:
         return cls.from_dict(read_toml(path), options, str(path))
 
     @classmethod
-    def from_dict(cls, fields: Mapping[str, Any], options: Sequence[str], origin: str) -> ZooRecipe:
+    def from_dict(
+        cls, fields: Mapping[str, Any], options: Collection[str], origin: str
+    ) -> ZooRecipe:
         """Make a recipe from settings by name, the network's options among them.
 
         Args:
@@ -149,7 +151,7 @@ class ZooRecipe:
         except (TypeError, ValueError) as error:
             raise TrainingError(f"{origin} is no recipe of a training: {error}") from None
 
-    def changed(self, words: Sequence[str], options: Sequence[str]) -> ZooRecipe:
+    def changed(self, words: Sequence[str], options: Collection[str]) -> ZooRecipe:
         """Return a copy with ``key=value`` words put into it (``augment.erase=0.3``).
 
         Args:

@@ -170,6 +170,8 @@ def kept_recipe(options: ZooOptions) -> ZooRecipe:
         TrainingError: when there is none, or it is damaged.
     """
     path = options.file("recipe.json")
+    if not path.exists():
+        raise TrainingError(f"{path} is missing; there is no training to resume there")
     return ZooRecipe.from_dict(_kept(options)["recipe"], network_options(options.name), str(path))
 
 
@@ -265,7 +267,9 @@ def _describe(
             )
         return str(kept["run"])
     run = uuid.uuid4().hex
-    start = options.start and {"name": options.start.name, "sha256": sha256_file(options.start)}
+    start = recipe.network.get("weights", network_options(options.name).get("weights"))
+    if options.start:
+        start = {"name": options.start.name, "sha256": sha256_file(options.start)}
     fields = {"recipe": recipe.to_dict(), "run": run, "fold": fold, "started_from": start, **faces}
     write_json(options.file("recipe.json"), fields)
     return run
@@ -286,7 +290,7 @@ def _write_model(
     source = {
         "dataset": report["dataset"],
         "recipe": kept["recipe"],
-        "started_from": kept.get("started_from") or kept["recipe"].get("weights"),
+        "started_from": kept["started_from"],
         "validation": figures,
     }
     write_product(network, folder, pictures.batch, pictures.origin, source=source, overwrite=True)

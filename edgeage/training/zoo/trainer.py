@@ -184,18 +184,17 @@ class ZooTrainer:
     def _judge(self) -> None:
         """Score the epoch's weights and keep them when they are the best."""
         score = self.validate()
-        if not math.isfinite(score.loss):
-            raise TrainingError(
-                f"the validation loss became {score.loss} in epoch {self.epoch}; lower "
-                "learning_rate"
-            )
         if score.loss < self.best_loss:
             self.best_loss, self.best_epoch = score.loss, self.epoch
             with atomic_file(self._best, suffix=".keras") as temporary:
                 self.network.model.save(temporary)
 
     def validate(self) -> ZooScore:
-        """Score the weights as they stand on every validation face and report it."""
+        """Score the weights as they stand on every validation face and report it.
+
+        Where an answer is no number the loss is infinite and nothing else is told: the statistics
+        of batch normalisation settle only after some iterations.
+        """
         keras = open_keras()
         rows: list[list[np.ndarray]] = []
         losses: list[np.ndarray] = []
@@ -206,14 +205,8 @@ class ZooTrainer:
             losses.append(
                 sum(w * keras.ops.convert_to_numpy(loss(y, found)) for loss, w, y, found in parts)
             )
-        names = [output.name for output in self.network.outputs]
         columns = [np.concatenate(column) for column in zip(*rows, strict=True)]
-        self.score = score = ZooScore.of(
-            self._validation.records,
-            self.network.outputs,
-            dict(zip(names, columns, strict=True)),
-            float(np.concatenate(losses).mean()),
-        )
+        self.score = score = self._scored(columns, float(np.concatenate(losses).mean()))
         report = TestReport(
             self.iteration,
             score.loss,
@@ -226,8 +219,24 @@ class ZooTrainer:
             reporter.test(report)
         return score
 
+    def _scored(self, answers: Sequence[np.ndarray], loss: float) -> ZooScore:
+        records, outputs = self._validation.records, self.network.outputs
+        if not (math.isfinite(loss) and all(np.isfinite(rows).all() for rows in answers)):
+            return ZooScore(len(records), math.inf)
+        named = {output.name: rows for output, rows in zip(outputs, answers, strict=True)}
+        return ZooScore.of(records, outputs, named, loss)
+
     def take_best(self) -> ZooScore:
-        """Give the network the weights of the best epoch and score them."""
+        """Give the network the weights of the best epoch and score them.
+
+        Raises:
+            TrainingError: when no epoch answered every validation face with a number.
+        """
+        if not self.best_epoch:
+            raise TrainingError(
+                f"in none of {self.epoch} epochs every validation face was answered with a number; "
+                "train for more epochs, or lower learning_rate"
+            )
         self.network.model.load_weights(self._best)
         self.reporters = ()
         return self.validate()

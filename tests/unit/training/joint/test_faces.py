@@ -69,6 +69,19 @@ def test_a_copy_or_a_test_face_in_the_lmdb_is_refused(joint_data, joint_faces, r
         read_faces(tmp_path, train.reader, train.transform, validation.transform, recipe)
 
 
+def test_a_face_without_a_gender_is_good_for_ages(joint_data, joint_faces, recipe, tmp_path):
+    items = read_records(joint_data / "records.csv")
+    unknown = dataclasses.replace(items[0].record, gender=None)
+    write_records(tmp_path / "records.csv", [SplitRecord(unknown, "train"), *items[1:]])
+    train, other = joint_faces()
+    sides = read_faces(
+        tmp_path, train.reader, train.transform, other.transform, recipe, genders=False
+    )
+    genders = np.concatenate([batch.genders for side in sides for batch in side.whole(9)])
+    assert (genders == -1).sum() == 1
+    assert len(genders) == 40
+
+
 def test_a_face_without_a_gender_is_refused(joint_data, joint_faces, recipe, tmp_path):
     items = read_records(joint_data / "records.csv")
     unknown = dataclasses.replace(items[0].record, gender=None)

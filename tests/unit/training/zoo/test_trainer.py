@@ -166,3 +166,19 @@ def test_another_network_s_checkpoint_is_refused(zoo_trainer, tmp_path):
     zoo_trainer().save()
     with pytest.raises(TrainingError, match=r"state.npz is of another network: weight_\d"):
         zoo_trainer(head="groups").resume()
+
+
+def test_answers_that_are_no_numbers_are_never_the_best(zoo_trainer, zoo_recipe, monkeypatch):
+    trainer = zoo_trainer(dataclasses.replace(zoo_recipe, epochs=2))
+    true = type(trainer.network).answers
+
+    def spoilt(network, pixels):
+        rows = true(network, pixels)
+        rows[0][0] = np.nan
+        return rows
+
+    monkeypatch.setattr(type(trainer.network), "answers", spoilt)
+    assert trainer.train()
+    assert (trainer.best_epoch, trainer.score.loss) == (0, np.inf)
+    with pytest.raises(TrainingError, match="in none of 2 epochs"):
+        trainer.take_best()
