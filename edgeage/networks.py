@@ -203,18 +203,16 @@ def _separated(answer: Answer, manifest: Manifest) -> Answer:
 def _released(
     backend: Backend, names: Sequence[str] | None
 ) -> contextlib.AbstractContextManager[list[Manifest]]:
-    from edgeage.compiler.released import default_names, released_models
+    from edgeage.compiler.released import released_models
 
-    target = target_of(backend.device)
-    names = names or default_names(target)
     if not isinstance(backend, FallbackBackend) or backend.fallback is None:
-        return released_models(target=target, names=names)
+        return released_models(target=target_of(backend.device), names=names)
     return _released_for_either(backend, backend.fallback, names)
 
 
 @contextlib.contextmanager
 def _released_for_either(
-    backend: FallbackBackend, fallback: Backend, names: Sequence[str]
+    backend: FallbackBackend, fallback: Backend, names: Sequence[str] | None
 ) -> Iterator[list[Manifest]]:
     from edgeage.compiler.released import released_models
 

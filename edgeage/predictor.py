@@ -47,9 +47,9 @@ class Predictor:
     Args:
         models: a folder made by ``edgeage compile``, or manifests; a ``model.json``, its folder,
             an ``.xml`` or an ``.onnx`` of somebody else's network (``docs/models.md``), or the name
-            of one that ``edgeage models import`` made; None for the released networks, which are
-            compiled for the device on first use: edgeage-s, or AgeNet and GenderNet on a stick, on
-            an OAK camera, and with a ``mean``.
+            of one that ``edgeage models import`` made; None for the released network of both
+            tasks, edgeage-s, or for AgeNet and GenderNet with a ``mean``; what is released is
+            compiled for the device on first use.
         device: ``"MYRIAD"`` for all Neural Compute Sticks, ``"MYRIAD.<id>"`` for one, ``"OAK"``
             for a camera; ``"AUTO"``, ``"CPU"`` or another device OpenVINO knows.
         fallback: the device that answers while ``device`` is not there, refuses the networks or

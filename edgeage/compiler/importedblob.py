@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import numpy as np
 from edgeage.errors import ModelError, require
 from edgeage.movidius.blobs import compile_blob
 from edgeage.movidius.jobs import run_job
+from edgeage.runtime.backend import parted
 from edgeage.runtime.core import openvino_core
 
 if TYPE_CHECKING:
@@ -34,7 +36,9 @@ def write_blob(
         batch: pictures to answer for: uint8 (n, 3, height, width), BGR.
 
     Returns:
-        The manifest with files and blob, and by output name the answers.
+        The manifest with files and blob, and by output name the answers. Of a network with several
+        outputs the files have one, in which they stand beside one another; ``blob["values"]`` says
+        how many values each has (:func:`edgeage.runtime.backend.values_of`).
 
     Raises:
         ModelError: when the network is no ONNX file, or its outputs go by other names.
@@ -51,27 +55,31 @@ def write_blob(
             "shape": [3, *manifest.input.input_hw],
         }  # fmt: skip
         reply, _ = run_job(toolchain, "convert_onnx", request)
-        _in_own_form(made, manifest, xml)
-    names = [output.name for output in manifest.outputs]
+        values = _in_own_form(made, manifest, xml)
     asked = {"xml": str(xml), "bin": str(weights), "device": "CPU", "outputs": None}
     told, arrays = run_job(toolchain, "run_ir", asked, {"batch": batch})
-    found = {name: arrays[f"blob_{place}"] for place, name in enumerate(told["outputs"])}
-    if missing := [name for name in names if name not in found]:
-        raise ModelError(f"OpenVINO 2021.4 calls the outputs {list(found)}, expected {missing}")
+    if len(told["outputs"]) != 1:
+        raise ModelError(f"OpenVINO 2021.4 finds the outputs {told['outputs']}, expected one")
     place = folder / f"{manifest.name}.blob"
     info = compile_blob(toolchain, xml, weights, profile.blob, place)
     compiled = dataclasses.replace(
         manifest,
         tools={**manifest.tools, "movidius_openvino": str(reply["version"])},
-        blob={**info.to_dict(), "options": dataclasses.asdict(profile.blob)},
+        blob={**info.to_dict(), "options": dataclasses.asdict(profile.blob), "values": values},
     )
     files = {"ir_xml": xml.name, "ir_bin": weights.name, "blob": place.name}
-    return compiled.with_files(folder, **files), {name: found[name] for name in names}
+    found = parted(compiled, arrays["blob_0"].reshape(len(batch), -1))
+    return compiled.with_files(folder, **files), found
 
 
-def _in_own_form(made: Path, manifest: Manifest, xml: Path) -> None:
-    """Let an IR take bytes and answer in the manifest's order, still in version 10."""
+def _in_own_form(made: Path, manifest: Manifest, xml: Path) -> dict[str, int]:
+    """Let an IR take bytes and answer in the manifest's order in one output, still in version 10.
+
+    Returns:
+        How many values of it are which of the manifest's outputs.
+    """
     import openvino as ov
+    from openvino import opset1
     from openvino.preprocess import PrePostProcessor
 
     from edgeage.runtime.foreign import names_of
@@ -79,9 +87,18 @@ def _in_own_form(made: Path, manifest: Manifest, xml: Path) -> None:
     whole = openvino_core().read_model(made)
     ends = {name: port.get_node() for port in whole.outputs for name in names_of(port)}
     results = [ends[output.name] for output in manifest.outputs]
+    values = {
+        output.name: math.prod(result.input(0).get_shape())
+        for output, result in zip(manifest.outputs, results, strict=True)
+    }
+    if len(results) > 1:
+        sources = [result.input_value(0) for result in results]
+        flat = [opset1.reshape(source, [1, -1], special_zero=False) for source in sources]
+        results = [opset1.result(opset1.concat(flat, axis=1, name="answers"))]
     steps = PrePostProcessor(ov.Model(results, whole.get_parameters(), manifest.name))
     steps.input().tensor().set_element_type(ov.Type.u8)
     ov.serialize(steps.build(), xml, xml.with_suffix(".bin"), "IR_V10")
+    return values
 
 
 def taking_bytes(manifest: Manifest) -> bytes:

@@ -31,21 +31,13 @@ _PRECISION = "FP16"
 _LOGGER = logging.getLogger(__name__)
 
 
-def default_names(target: str) -> tuple[str, ...]:
+def default_names() -> tuple[str, ...]:
     """Return the names of the networks that answer where no model is named.
 
-    On a Myriad X they are AgeNet and GenderNet, of one output each; elsewhere it is the more
-    accurate :data:`BOTH_TASKS`.
-
-    Args:
-        target: a target with a profile under ``compile/``.
-
-    Raises:
-        UsageError: for an unknown target.
+    It is :data:`BOTH_TASKS`, or AgeNet and GenderNet where its weights are not installed.
     """
-    profile = read_profile(target.upper(), _PRECISION)
     ready = ready_models().get(BOTH_TASKS)
-    if profile.blob is None and ready is not None and has_weights(Manifest.read(ready)):
+    if ready is not None and has_weights(Manifest.read(ready)):
         return (BOTH_TASKS,)
     return RELEASED
 
@@ -71,7 +63,8 @@ def released_models(
         ModelError: when the released weights are missing or damaged.
         ToolchainError: when the Movidius tools are needed and missing, or fail.
     """
-    target, names = target.upper(), names or default_names(target)
+    target, names = target.upper(), names or default_names()
+    read_profile(target, _PRECISION)
     with contextlib.ExitStack() as stack:
         yield [_cached(name, target) or _compiled(name, target, stack) for name in names]
 

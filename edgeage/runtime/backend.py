@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from edgeage.manifest import Manifest
 
-__all__ = ["Answer", "Backend", "Session", "batch_problem", "check_own"]
+__all__ = ["Answer", "Backend", "Session", "batch_problem", "check_own", "parted", "values_of"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,3 +131,33 @@ def check_own(manifest: Manifest, device: str) -> None:
             f"{device} runs only models made by «edgeage compile», and {manifest.name} is "
             f"somebody else's; choose a device of OpenVINO's, such as CPU"
         )
+
+
+def values_of(manifest: Manifest) -> dict[str, int]:
+    """Return how many values each output has of a network compiled for a Myriad X.
+
+    Such a network has one output; where it answers more than one task, its outputs stand beside
+    one another in it.
+
+    Returns:
+        By the output's name in the manifest, in order.
+    """
+    joined: dict[str, int] = manifest.blob.get("values", {})
+    return joined or {manifest.output_name: len(manifest.labels)}
+
+
+def parted(manifest: Manifest, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Take apart what stands beside one another in a network's one output.
+
+    Args:
+        manifest: the network's, compiled for a Myriad X.
+        rows: float32 of shape (n, values), the sum of :func:`values_of`.
+
+    Returns:
+        By the output's name in the manifest, float32 of shape (n, its values).
+    """
+    values, start, outputs = values_of(manifest), 0, {}
+    for name, count in values.items():
+        outputs[name] = rows[:, start : start + count]
+        start += count
+    return outputs

@@ -23,7 +23,7 @@ from edgeage.movidius.protocol import Layout, Limits
 from edgeage.movidius.remedies import device_error
 from edgeage.movidius.toolchain import find_toolchain
 from edgeage.movidius.worker import Worker
-from edgeage.runtime.backend import Answer, batch_problem, check_own
+from edgeage.runtime.backend import Answer, batch_problem, check_own, parted, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -209,7 +209,7 @@ class MyriadBackend:
     ) -> LoadedNetwork:
         def layout(offset: int) -> Layout:
             shape = (3, *manifest.input.input_hw)
-            return Layout(offset, self._in_flight, shape, len(manifest.labels))
+            return Layout(offset, self._in_flight, shape, sum(values_of(manifest).values()))
 
         doing = f"load {manifest.name} on {worker.name}"
         for place, order in enumerate(orders):
@@ -269,8 +269,8 @@ class MyriadSession:
             raise UsageError(problem)
         if self._closed.is_set():
             raise UsageError("this session is closed; load the model again")
-        probabilities, names = self.pool.infer(batch)
-        return Answer({self.manifest.output_name: probabilities}, names)
+        rows, names = self.pool.infer(batch)
+        return Answer(parted(self.manifest, rows), names)
 
     def close(self) -> None:
         """Give the stick back when no other session uses it; closing twice is harmless."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeage.errors import DeviceLostError, DeviceVersionError, UsageError, require
-from edgeage.runtime.backend import Answer, batch_problem, check_own
+from edgeage.runtime.backend import Answer, batch_problem, check_own, parted, values_of
 from edgeage.runtime.oakcamera import Camera
 from edgeage.runtime.oakpipeline import IN_FLIGHT, check_blob, probabilities
 
@@ -115,10 +115,9 @@ class OakSession:
             if not self._open:
                 raise UsageError("this session is closed; load the model again")
             rows = self._run(batch) if len(batch) else []
-        answer = np.empty((len(batch), len(self._manifest.labels)), np.float32)
+        answer = np.empty((len(batch), sum(values_of(self._manifest).values())), np.float32)
         answer[:] = rows or 0
-        answers = {self._manifest.output_name: answer}
-        return Answer(answers, (self.device,) * len(batch))
+        return Answer(parted(self._manifest, answer), (self.device,) * len(batch))
 
     def close(self) -> None:
         """Take the network out; the last one closes the device. Closing twice is harmless."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeage.errors import DeviceError, DeviceVersionError, ModelError
+from edgeage.runtime.backend import values_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,8 +86,8 @@ def check_blob(depthai: Any, path: Path, manifest: Manifest) -> None:
     types = depthai.TensorInfo.DataType
     # depthai gives dimensions from the innermost out.
     _expect(path, "input", blob.networkInputs, ([width, height, 3, 1], (types.U8F,)))
-    labels = len(manifest.labels)
-    _expect(path, "output", blob.networkOutputs, ([labels, 1], (types.FP16, types.FP32)))
+    values = sum(values_of(manifest).values())
+    _expect(path, "output", blob.networkOutputs, ([values, 1], (types.FP16, types.FP32)))
 
 
 def _expect(
@@ -117,25 +118,25 @@ def probabilities(message: Any, manifest: Manifest) -> np.ndarray:
 
     Args:
         message: the ``NNData`` it came in; its one layer is of half or single precision.
-        manifest: says how many probabilities there are.
+        manifest: says how many values there are.
 
     Returns:
-        float32 array of shape (labels,).
+        float32 array of shape (values,), the sum of :func:`edgeage.runtime.backend.values_of`.
 
     Raises:
         DeviceError: when the answer is of another size.
     """
-    labels = len(manifest.labels)
+    count = sum(values_of(manifest).values())
     data = np.asarray(message.getData(), np.uint8)
     layers = list(message.getAllLayers())
     for layer in layers:
         kind = _FLOATS.get(layer.dataType.name)
-        if kind is not None and int(np.prod(layer.dims)) == labels:
-            values = data[layer.offset : layer.offset + labels * kind.itemsize]
-            if values.size == labels * kind.itemsize:
+        if kind is not None and int(np.prod(layer.dims)) == count:
+            values = data[layer.offset : layer.offset + count * kind.itemsize]
+            if values.size == count * kind.itemsize:
                 answer: np.ndarray = np.frombuffer(values.tobytes(), kind).astype(np.float32)
                 return answer
     shown = ", ".join(f"{layer.name} {list(layer.dims)}" for layer in layers)
     raise DeviceError(
-        f"expected {labels} probabilities of {manifest.name} from the device, got {shown or 'none'}"
+        f"expected {count} values of {manifest.name} from the device, got {shown or 'none'}"
     )

@@ -13,7 +13,7 @@ import openvino as ov
 
 from edgeage.errors import DeviceError, EdgeageError, ModelError, UsageError
 from edgeage.inputspec import center_crop
-from edgeage.runtime.backend import Answer, batch_problem
+from edgeage.runtime.backend import Answer, batch_problem, parted
 from edgeage.runtime.compiling import NetworkCompiler, Source
 from edgeage.runtime.core import openvino_core
 from edgeage.runtime.options import RuntimeOptions
@@ -236,7 +236,11 @@ class OpenVINOSession:
             done = stops[-1]
         names = [output.name for output in self._manifest.outputs]
         rows = [np.concatenate(values) for values in zip(*parts, strict=True)]
-        return Answer(dict(zip(names, rows, strict=True)), (self.device,) * len(batch))
+        if len(rows) == 1 < len(names):
+            outputs = parted(self._manifest, rows[0])
+        else:
+            outputs = dict(zip(names, rows, strict=True))
+        return Answer(outputs, (self.device,) * len(batch))
 
     def close(self) -> None:
         """Give the device and its memory back; closing twice is harmless."""

@@ -44,9 +44,7 @@ def test_compiles_both_once(tmp_path, caplog, monkeypatch):
 
 
 def test_one_network_answers_both_tasks_where_no_model_is_named():
-    for target in ("CPU", "gpu"):
-        assert default_names(target) == (BOTH_TASKS,)
-    assert default_names("MYRIAD") == default_names("OAK") == RELEASED
+    assert default_names() == (BOTH_TASKS,)
     with released_models() as manifests:
         (manifest,) = manifests
     assert (manifest.name, manifest.tasks) == (BOTH_TASKS, ("age", "gender"))
@@ -55,7 +53,7 @@ def test_one_network_answers_both_tasks_where_no_model_is_named():
 
 def test_without_its_weights_the_two_networks_answer(monkeypatch):
     monkeypatch.setattr(released, "has_weights", lambda manifest: False)
-    assert default_names("CPU") == RELEASED
+    assert default_names() == RELEASED
 
 
 def test_another_openvino_or_other_weights_are_another_model(monkeypatch):
