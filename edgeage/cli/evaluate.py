@@ -51,8 +51,8 @@ _PATH = click.Path(path_type=Path)
     "lists",
     multiple=True,
     metavar="NAME|FILE",
-    help="A list of faces to score instead of a side: utkface_asian, utkface_all, or a file of "
-    "«sha256  name» lines; may be given several times.",
+    help="A list of faces to score instead of a side: utkface_asian, utkface_all, utkface_watch, "
+    "or a file of «sha256  name» lines; may be given several times.",
 )
 @click.option(
     "--crop",

@@ -27,8 +27,8 @@ class ZooNetwork:
             of ``outputs``, in their order, from a layer of the output's name.
         takes: how bytes become what the model takes.
         outputs: what each of its outputs means.
-        margin: see :attr:`edgeage.InputSpec.margin`.
-        landmarks: see :attr:`edgeage.InputSpec.landmarks`.
+        margin: as of :class:`edgeage.InputSpec`.
+        landmarks: as of :class:`edgeage.InputSpec`.
 
     Raises:
         ModelError: when the model is not what is said about it.

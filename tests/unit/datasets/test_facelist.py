@@ -1,8 +1,9 @@
-"""Lists of faces, and the two that come with edgeage."""
+"""Lists of faces, and those that come with edgeage."""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import tarfile
 
 import pytest
@@ -54,10 +55,10 @@ def test_an_unknown_list_is_refused_with_the_known_ones() -> None:
 def test_the_shipped_lists_are_apart_and_their_names_are_utkfaces() -> None:
     lists = {name: read_list(path) for name, path in shipped_lists().items()}
     counts = {name: len(faces) for name, faces in lists.items()}
-    assert counts == {"utkface_all": 1012, "utkface_asian": 549}
-    one, other = lists.values()
-    assert not {face.name for face in one} & {face.name for face in other}
-    assert not {face.sha256 for face in one} & {face.sha256 for face in other}
+    assert counts == {"utkface_all": 1012, "utkface_asian": 549, "utkface_watch": 967}
+    for one, other in itertools.combinations(lists.values(), 2):
+        assert not {face.name for face in one} & {face.name for face in other}
+        assert not {face.sha256 for face in one} & {face.sha256 for face in other}
     assert all(face.name.split("_")[2] == "2" for face in lists["utkface_asian"])
 
 
