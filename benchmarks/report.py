@@ -160,7 +160,9 @@ def speed_table() -> str:
         lines.append(f"| training AgeNet, {name} | {rate:.0f} img/s | {against} |")
     for row in inference["rows"]:
         figure = f"{row['batch1_ms']:.1f} ms, {row['img_per_s']:.0f} img/s"
-        name = f"{inference['network']}, {row['runner']}: batch 1, many"
+        own = row["runner"].startswith("edgeage-s ")
+        network = row["runner"] if own else f"{inference['network']}, {row['runner']}"
+        name = f"{network}: batch 1, many"
         lines.append(f"| {name} | {figure} | {inference_ratios(row)} |")
     lines += photograph_lines() + startup_lines()
     for row in dataset["rows"]:
