@@ -63,8 +63,8 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/streaming.py $(if $(EDGEAGE_UTKFACE),--archive $(EDGEAGE_UTKFACE)) \
 		--json benchmarks/results/streaming.json
 	$(if $(EDGEAGE_DATA),$(BIN)/python benchmarks/precision.py --data $(EDGEAGE_DATA) \
-		--json benchmarks/results/precision.json
-	$(BIN)/python benchmarks/engines.py --data $(EDGEAGE_DATA) \
+		--json benchmarks/results/precision.json)
+	$(if $(EDGEAGE_DATA),$(BIN)/python benchmarks/engines.py --data $(EDGEAGE_DATA) \
 		--json benchmarks/results/engines.json)
 	set -e; for name in training startup worker_overhead compile_time; do \
 		$(BIN)/python benchmarks/$$name.py --json benchmarks/results/$$name.json; done
