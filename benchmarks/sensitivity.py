@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-from machine import machine
 
 from edgeage.compiler.released import released_models
 from edgeage.compiler.sources import RELEASED
@@ -34,6 +33,7 @@ from edgeage.faces.crop import cut_square
 from edgeage.images import read_image
 from edgeage.manifest import Manifest
 from edgeage.runtime.devices import open_backend
+from edgeage.speed import machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

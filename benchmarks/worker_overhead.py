@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from inference import trained_model
+from peers import trained_models
 
 from edgeage.compiler import compile_model
+from edgeage.compiler.sources import RELEASED
 from edgeage.movidius.jobs import script_path
 from edgeage.movidius.toolchain import find_toolchain
 from edgeage.runtime.myriad import MyriadBackend
@@ -148,7 +149,7 @@ def main() -> None:
     options = parser.parse_args()
     toolchain = find_toolchain(options.python)
     with tempfile.TemporaryDirectory() as name:
-        trained, weights = trained_model(Path(name))
+        (trained, _), weights = trained_models(RELEASED, Path(name))
         manifest = compile_model(trained, Path(name) / "compiled", target=options.target)
         figures = measure(toolchain, manifest, options.rounds)
     print(f"{'':10}{'one picture':>14}{'stream':>16}")

@@ -34,6 +34,16 @@ def small(trained_models):
     return "--models", *(trained_models / f"{name}.caffemodel" for name in ("agenet", "gendernet"))
 
 
+def test_every_benchmark_finds_what_it_imports(repo_root):
+    """The one left out runs in another Python, with a package of its own."""
+    folder = repo_root / "benchmarks"
+    names = sorted(path.stem for path in folder.glob("*.py") if path.stem != "age_and_gender_peer")
+    code = f"import importlib\nfor name in {names}: importlib.import_module(name)"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    assert done.returncode == 0, done.stderr
+
+
 def test_inference(measure, small):
     for module in ("onnx", "onnxruntime"):
         pytest.importorskip(module)
