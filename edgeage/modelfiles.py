@@ -60,8 +60,9 @@ def read_models(models: str | Path) -> list[Manifest]:
 
 
 def has_weights(manifest: Manifest) -> bool:
-    """Return whether every file a manifest names is beside it."""
-    return all((manifest.folder / entry["name"]).is_file() for entry in manifest.files.values())
+    """Return whether every file a manifest names is beside it, but for a prototxt."""
+    names = [entry["name"] for role, entry in manifest.files.items() if role != "prototxt"]
+    return all((manifest.folder / name).is_file() for name in names)
 
 
 def ready_models() -> dict[str, Path]:

@@ -132,6 +132,9 @@ def test_models_are_listed_and_shown(cli) -> None:
     assert [fields["name"] for fields in listed][:2] == ["agenet", "gendernet"]
     assert {"age_mae", "age_group"} <= listed[0]["scores"][0]["figures"].keys()
     assert "gender" not in listed[0]["scores"][0]["figures"]
+    weights = {fields["name"]: fields["weights"] for fields in listed}
+    assert weights.pop("age-gender-recognition-retail-0013") is False
+    assert weights == {"agenet": True, "gendernet": True, "edgeage-s": True}
     assert "non-commercial" in cli("models", "list").stdout
     card = cli("models", "show", "agenet").stdout
     assert "## Not for" in card
