@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgeage.closing import Closing
 from edgeage.errors import TrainingError
 from edgeage.labels import AGE_GROUPS, age_group_index
 from edgeage.modelfiles import read_models
@@ -16,7 +16,6 @@ from edgeage.runtime.options import RuntimeOptions
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-    from types import TracebackType
 
 __all__ = ["Lesson", "Teacher", "mixed"]
 
@@ -24,7 +23,7 @@ Lesson = tuple[np.ndarray, np.ndarray]
 """Probabilities of 101 ages, (n, 101), and of the two genders, (n, 2), float32."""
 
 
-class Teacher:
+class Teacher(Closing):
     """A network of both tasks whose answers a smaller one is taught (Hinton et al., 2015).
 
     Args:
@@ -65,17 +64,9 @@ class Teacher:
         ages, genders = (_softmax(outputs[name]) for name in self._names)
         return ages, genders
 
-    def __enter__(self) -> Teacher:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        with contextlib.suppress(Exception):
-            self._session.close()
+    def close(self) -> None:
+        """Give the network back."""
+        self._session.close()
 
 
 def mixed(labels: np.ndarray, taught: np.ndarray, share: float) -> np.ndarray:
