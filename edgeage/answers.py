@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -127,11 +128,13 @@ def _age_by_classes(output: Output, values: np.ndarray) -> dict[str, Any]:
 
 def _age_by_distribution(output: Output, values: np.ndarray) -> dict[str, Any]:
     found = probabilities(output, values)
-    ages = np.clip(np.arange(len(found)) * output.factor + output.offset, 0, MAX_AGE)
-    groups = np.zeros(len(AGE_GROUPS))
-    np.add.at(groups, [_group(age) for age in ages], found)
+    ages, members = _ages_and_groups(len(found), output.factor, output.offset)
     age = float(found @ ages)
-    return {"age": age, **_interval(output, age, found, ages), **_groups(groups, AGE_GROUPS)}
+    return {
+        "age": age,
+        **_interval(output, age, found, ages),
+        **_groups(found @ members, AGE_GROUPS),
+    }
 
 
 def _age_by_years(output: Output, values: np.ndarray) -> dict[str, Any]:
@@ -201,6 +204,13 @@ def _within_life(age: float, half: float) -> dict[str, Any]:
 def _group(age_years: float) -> int:
     """Return the group of an age to the nearest year, a half being the older."""
     return age_group_index(min(int(age_years + 0.5), MAX_AGE))
+
+
+@functools.lru_cache(maxsize=32)
+def _ages_and_groups(count: int, factor: float, offset: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the age of each value of a distribution, and one-hot rows of its group."""
+    ages = np.clip(np.arange(count) * factor + offset, 0, MAX_AGE)
+    return ages, np.eye(len(AGE_GROUPS))[[_group(age) for age in ages]]
 
 
 _DECODERS = {

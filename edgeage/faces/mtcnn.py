@@ -28,6 +28,7 @@ __all__ = ["MtcnnDetector", "smallest_face"]
 
 _SURE = (0.6, 0.7, 0.7)
 _BATCHES = (4, 16, 64)
+_FULL = 0.75
 _MOST_CANDIDATES = 1000
 _LEAST_SIDE = 40
 
@@ -181,13 +182,19 @@ def _proposals(canvas: Canvas, values: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def _batches(cuts: np.ndarray) -> list[np.ndarray]:
-    """Split into batches of few sizes, the last filled up: a new shape costs a new preparation."""
-    parts = []
-    for start in range(0, len(cuts), _BATCHES[-1]):
-        part = cuts[start : start + _BATCHES[-1]]
-        size = next(size for size in _BATCHES if size >= len(part))
+    """Split into batches of few sizes: a new shape costs a new preparation.
+
+    A batch is filled up where that is less work than another of the next smaller size.
+    """
+    parts, start = [], 0
+    while start < len(cuts):
+        left = len(cuts) - start
+        full = [size for size in _BATCHES if size * _FULL <= left]
+        size = full[-1] if full else _BATCHES[0]
+        part = cuts[start : start + size]
         missing = np.zeros((size - len(part), *part.shape[1:]), np.uint8)
-        parts.append(np.concatenate([part, missing]))
+        parts.append(np.concatenate([part, missing]) if len(missing) else part)
+        start += size
     return parts
 
 

@@ -90,12 +90,10 @@ class Halves:
         low, high = boxes_xyxy[:, :2] * factors, boxes_xyxy[:, 2:] * factors
         # (n, axis, dense); a pixel's centre is at its coordinate plus a half
         points = low[:, :, None] + (high - low)[:, :, None] * steps - 0.5
-        shape = (count, dense, dense)
-        columns = np.broadcast_to(points[:, 0, None, :], shape).reshape(-1, dense)
-        rows = np.broadcast_to(points[:, 1, :, None], shape).reshape(-1, dense)
-        sampled = cv2.remap(
-            copy, columns.astype(np.float32), rows.astype(np.float32), cv2.INTER_LINEAR
-        )
+        places = np.empty((count, dense, dense, 2), np.float32)
+        places[..., 0] = points[:, 0, None, :]
+        places[..., 1] = points[:, 1, :, None]
+        sampled = cv2.remap(copy, places.reshape(-1, dense, 2), None, cv2.INTER_LINEAR)
         averaged = cv2.resize(sampled, (side, count * side), interpolation=cv2.INTER_AREA)
         found: np.ndarray = averaged.reshape(count, side, side, 3)
         return found
