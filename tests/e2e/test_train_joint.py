@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from edgeage.caffe import read_weights
+from edgeage.caffe import read_net, read_weights, write_weights
+from edgeage.compiler.sources import RELEASED, released_path
 from edgeage.manifest import Manifest
+from edgeage.paths import data_dir
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +44,28 @@ def test_it_writes_both_models_and_resumes(data, tmp_path, cli):
     assert (out / "agenet.caffemodel").read_bytes() == before
     tested = cli("test", "agenet", "--data", data, "--model", out / "agenet.caffemodel")
     assert tested.exit_code == 0, tested.stderr
+
+
+def test_it_begins_with_a_trained_pair(data, tmp_path, cli):
+    words = ["train", "joint", "--data", data]
+    more = ["iterations=1", "batch_size=2", "validation=0.2", "learning_rate=1e-12"]
+    pair = {name: read_weights(released_path(name)) for name in RELEASED}
+    start = ["--weights", released_path("agenet")]
+    result = cli(*words, *start, "-o", tmp_path / "out", *more)
+    assert result.exit_code == 0, result.stderr
+    for name in RELEASED:
+        manifest = Manifest.read(tmp_path / "out" / f"{name}.json")
+        assert manifest.source["started_from"]["name"] == "agenet.caffemodel"
+        trained = read_weights(manifest.file("caffemodel"))
+        for layer, blobs in pair[name].items():
+            np.testing.assert_allclose(trained[layer][0], blobs[0], rtol=0, atol=1e-9)
+    pair["gendernet"]["conv3"][0] = pair["gendernet"]["conv3"][0] + 1
+    for name, weights in pair.items():
+        net = read_net(data_dir("prototxt") / f"{name}_train_test.prototxt")
+        write_weights(tmp_path / f"{name}.caffemodel", net, weights)
+    start = ["--weights", tmp_path / "agenet.caffemodel"]
+    result = cli(*words, *start, "-o", tmp_path / "other", *more)
+    assert (result.exit_code, "differ in layer «conv3»" in result.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from edgeage.caffe import read_net, write_weights
-from edgeage.errors import TrainingError
+from edgeage.caffe import read_net, read_weights, write_weights
+from edgeage.errors import ModelError, TrainingError
 from edgeage.paths import data_dir
 from edgeage.training.product import write_model
 from edgeage.training.recipe import Recipe
@@ -50,6 +51,7 @@ class LeviHassner:
         self._recipe = recipe
         self._sides: tuple[Transform, Transform] | None = None
         self._network: JointNetwork | None = None
+        self._start: Path | None = None
 
     @classmethod
     def recipe_path(cls) -> Path:
@@ -68,14 +70,18 @@ class LeviHassner:
         return self._sides
 
     def network(self, input_shape: tuple[int, int, int], start: Path | None) -> JointNetwork:
-        """Return the network, filled anew; it begins with no other network's weights."""
+        """Return the network: filled anew, or with the weights of a pair that was trained so."""
         from edgeage.training.joint.network import JointNetwork
 
-        if start is not None:
-            raise TrainingError(f"expected --weights as a joint_state.npz, got {start}")
         net = _net("agenet")
         _refill(net)
         self._network = JointNetwork(net, input_shape, self._recipe.seed)
+        if start is not None:
+            try:
+                self._network.join(*_pair(start))
+            except ModelError as error:
+                raise TrainingError(f"{start}: {error}") from None
+        self._start = start
         return self._network
 
     def write_models(
@@ -88,6 +94,9 @@ class LeviHassner:
         assert self._sides is not None
         parts = self._network.split(self._network.weights())
         words = tuple(f"{name}={value}" for name, value in self._recipe.to_dict().items())
+        if teacher := trainer.origins.get("taught_by"):
+            words += (f"teacher={PurePath(teacher).name}",)
+        recipe = dataclasses.replace(Recipe.of(self._start), overrides=words)
         paths = []
         for name in _NETWORKS:
             net = _net(name)
@@ -102,10 +111,21 @@ class LeviHassner:
                 "bf16" if trainer.bf16 else "fp32",
                 {"torch": str(torch.__version__)},
             )
-            manifest = write_model(finished, Recipe(overrides=words), report)
+            manifest = write_model(finished, recipe, report)
             paths.append(manifest.with_suffix(".caffemodel"))
             snapshot.unlink()
         return paths
+
+
+def _pair(agenet: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read AgeNet's weights, and GenderNet's beside it."""
+    age, gender = (f"{name}.caffemodel" for name in _NETWORKS)
+    if agenet.name != age or not agenet.with_name(gender).is_file():
+        raise TrainingError(
+            f"expected --weights as a joint_state.npz, or as {age} with {gender} beside it, got "
+            f"{agenet}"
+        )
+    return read_weights(agenet), read_weights(agenet.with_name(gender))
 
 
 def _net(name: str) -> Any:

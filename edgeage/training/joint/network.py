@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from edgeage.errors import ModelError
@@ -13,8 +14,6 @@ from edgeage.training.net import TorchNet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import numpy as np
 
 __all__ = ["JointNetwork"]
 
@@ -94,6 +93,21 @@ class JointNetwork:
         with torch.no_grad():
             for blob, values in zip(self._gender, weights[_GENDER], strict=True):
                 blob.copy_(torch.from_numpy(values))
+
+    def join(
+        self, agenet: Mapping[str, list[np.ndarray]], gendernet: Mapping[str, list[np.ndarray]]
+    ) -> None:
+        """Take the weights of two networks as :meth:`split` returned them.
+
+        Raises:
+            ModelError: when a layer is missing or of another size, or they differ before the last.
+        """
+        trunk = {name: blobs for name, blobs in agenet.items() if name != _HEAD}
+        for name, blobs in trunk.items():
+            others = gendernet.get(name, [])
+            if not all(map(np.array_equal, blobs, others)) or len(blobs) != len(others):
+                raise ModelError(f"AgeNet and GenderNet differ in layer «{name}»")
+        self.load({**agenet, _GENDER: gendernet.get(_HEAD, [])})
 
     def split(self, weights: Mapping[str, list[np.ndarray]]) -> dict[str, dict[str, Any]]:
         """Return the two networks' own weights: AgeNet's and GenderNet's, layer by layer."""
