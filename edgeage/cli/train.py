@@ -180,7 +180,8 @@ def _train_zoo(options: ZooOptions, folds: int | None) -> int:
     "--weights",
     type=click.Path(path_type=Path),
     help="Start from the layers of the same names of a caffemodel; joint, edgeage-s and "
-    "edgeage-xs: from a NAME_state.npz; edgeage-s: from faceres-deep.bin; the zoo: from a .keras, "
+    "edgeage-xs: from a NAME_state.npz; joint: from an agenet.caffemodel with its "
+    "gendernet.caffemodel beside it; edgeage-s: from faceres-deep.bin; the zoo: from a .keras, "
     ".weights.h5 or Keras 2's .h5.",
 )
 @click.option(
