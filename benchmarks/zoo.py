@@ -176,7 +176,7 @@ def published(weights: Path, data: Path, faces: str | None, folder: Path) -> dic
         write_product(network, folder / path.stem, pictures.batch, pictures.origin, source={})
         models.append(str(folder / path.stem))
     lists = () if faces is None else (faces,)
-    options = EvaluateOptions(lists=lists, crops=("wide",), seconds=0, resamples=1000)
+    options = EvaluateOptions(lists=lists, crop=("wide",), seconds=0, resamples=1000)
     document = evaluate(models, [data], options)
     return {
         "set": {key: document["sets"][0][key] for key in ("set", "part", "faces")},

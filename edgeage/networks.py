@@ -16,6 +16,7 @@ from edgeage.means import replaced_mean
 from edgeage.modelfiles import read_models
 from edgeage.runtime.devices import is_pluggable, target_of
 from edgeage.runtime.fallback import OUTAGES, FallbackBackend
+from edgeage.views import averaged, check_crops, cut_views
 
 if TYPE_CHECKING:
     from edgeage.inputspec import InputSpec
@@ -62,14 +63,17 @@ class NetworkSet:
         manifests: the models, one a task.
         backend: the device to load them on.
         mean: a mean to use instead of the models' own: BGR array or file; None for their own.
+        crops: how many views of a face they look at, one of :data:`edgeage.views.CROPS`.
 
     Attributes:
+        crops: the same.
         load_ms: milliseconds it took to load them all.
 
     Raises:
         ModelError: when a file is missing, changed or no network.
         MeanError: when ``mean`` is refused.
         DeviceError: when the device is not there or refuses a network.
+        UsageError: for ``crops`` that are not possible.
     """
 
     def __init__(
@@ -77,14 +81,16 @@ class NetworkSet:
         manifests: Sequence[Manifest],
         backend: Backend,
         mean: str | Path | np.ndarray | None = None,
+        crops: int = 1,
     ) -> None:
-        self.manifests = list(manifests)
+        check_crops(crops, manifests)
+        self.manifests, self.crops = list(manifests), crops
         self._loaded: list[tuple[list[Manifest], Session]] = []
         started = time.perf_counter()
         with contextlib.ExitStack() as stack:
             for manifest in self.manifests:
                 # Loads what preparing a picture needs now, not within the first one's time.
-                manifest.input.prepare(np.zeros((8, 8, 3), np.uint8))
+                self.prepare(manifest.input, [np.zeros((8, 8, 3), np.uint8)])
             for group, session in _load(self.manifests, backend, mean):
                 self._loaded.append((group, session))
                 stack.callback(session.close)
@@ -107,13 +113,25 @@ class NetworkSet:
         """The different inputs the networks want of a face."""
         return list(dict.fromkeys(manifest.input for manifest in self.manifests))
 
+    def prepare(self, spec: InputSpec, faces: Sequence[np.ndarray]) -> np.ndarray:
+        """Turn cut-out faces into what :meth:`infer` takes.
+
+        Args:
+            spec: one of :attr:`inputs`.
+            faces: at least one, uint8 arrays of shape (height, width, 3), BGR.
+
+        Returns:
+            uint8 array of shape (faces · crops, 3, *input_hw), BGR, a face's views together.
+        """
+        return np.concatenate([cut_views(face, spec, self.crops) for face in faces])
+
     def infer(
         self, batches: Mapping[InputSpec, np.ndarray], clock: StageClock
     ) -> dict[str, Answer]:
         """Run every network on every face.
 
         Args:
-            batches: for each of :attr:`inputs`, uint8 of shape (faces, 3, height, width), BGR.
+            batches: for each of :attr:`inputs`, what :meth:`prepare` made of the faces.
             clock: gets the time of every network, by its task.
 
         Returns:
@@ -127,10 +145,11 @@ class NetworkSet:
         for manifests, session in self._loaded:
             batch = batches[manifests[0].input]
             tasks = [task for manifest in manifests for task in manifest.tasks]
-            with clock.measure("+".join(tasks), len(batch)):
+            with clock.measure("+".join(tasks), len(batch) // self.crops):
                 answer = session.infer(batch)
             for manifest in manifests:
                 own = answer if len(manifests) == 1 else _separated(answer, manifest)
+                own = averaged(own, manifest.outputs, self.crops)
                 answers |= dict.fromkeys(manifest.tasks, own)
         return answers
 
@@ -150,6 +169,7 @@ def load_networks(
     backend: Backend,
     fallback: Backend | None,
     mean: str | Path | np.ndarray | None,
+    crops: int = 1,
 ) -> NetworkSet:
     """Load models on a device, and on another one that answers while the first does not.
 
@@ -159,6 +179,7 @@ def load_networks(
         ModelError: when a model is missing or damaged.
         MeanError: when ``mean`` is refused.
         DeviceError: when no device takes the networks.
+        UsageError: for ``crops`` that are not possible.
     """
     if not isinstance(backend, FallbackBackend) and (
         fallback is not None or is_pluggable(backend.device)
@@ -168,7 +189,7 @@ def load_networks(
         # A mean image belongs to the networks that were trained with one.
         names = None if mean is None else _with_a_mean()
         manifests = stack.enter_context(find_models(models, backend, names))
-        networks = NetworkSet(manifests, backend, mean)
+        networks = NetworkSet(manifests, backend, mean, crops)
         networks.keep(stack.pop_all())
         return networks
 

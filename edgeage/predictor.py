@@ -18,6 +18,7 @@ from edgeage.prediction.steps import PictureSteps, PictureWork
 from edgeage.runtime.devices import open_backend
 from edgeage.runtime.options import RuntimeOptions
 from edgeage.sources import Source, as_source
+from edgeage.views import check_crops
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -76,13 +77,20 @@ class Predictor:
         cache: keep what the device compiled in the user's cache, so that the next start is quick.
         min_confidence: the least probability, 0 to 1, of a gender that is named; below it a
             face's gender is ``"unknown"``.
+        crops: how many views of a face the networks look at, which takes as many times as long:
+            1 is the centre, 2 are the centre and its mirror image, 10 are Levi and Hassner's
+            over-sampling (CVPRW 2015): the corners, the centre and the mirror image of each. The
+            answer is the mean of their probabilities, as Caffe's ``Classifier`` has it; a
+            temperature in the manifest is applied to that mean. 10 is for networks whose picture
+            is larger than their input.
 
     Raises:
         ModelError: when a model is missing, damaged or changed.
         ToolchainError: when a stick is wanted and the Movidius tools are not there.
         MeanError: when ``mean`` is refused, with the reason.
         DeviceError: when neither ``device`` nor ``fallback`` takes the networks.
-        UsageError: for an unknown name or a number out of range.
+        UsageError: for an unknown name, a number out of range, or 10 ``crops`` where a network
+            takes the whole picture.
 
     >>> from edgeage.testing import FakeBackend
     >>> import numpy as np
@@ -109,11 +117,13 @@ class Predictor:
         cache: bool = True,
         min_confidence: float = 0.0,
         min_face: int | None = None,
+        crops: int = 1,
     ) -> None:
         if margin is not None:
             check_margin(margin)
         if not 0 <= min_confidence <= 1:
             raise UsageError(f"expected min_confidence of 0 to 1, got {min_confidence}")
+        check_crops(crops)
         options = RuntimeOptions(mode, threads, streams, cache)
         where = "CPU" if backend else detector_device(device)
         self._finder = FaceFinder(
@@ -124,6 +134,7 @@ class Predictor:
             backend or open_backend(device, options),
             open_backend(fallback, options) if isinstance(fallback, str) else fallback,
             mean,
+            crops,
         )
         self._steps = PictureSteps(
             self._networks,

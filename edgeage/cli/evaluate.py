@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgeage.cli.progress import ProgressBar
+from edgeage.cli.workoptions import crops_option
 from edgeage.errors import UsageError, require
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ _PATH = click.Path(path_type=Path)
     help="The stored crop; a looser one of the same faces as a face detector gives it; the stored "
     "one with 40 % of border, as SSR-Net wants it; both is the first two.",
 )
+@crops_option
 @click.option("--device", default="CPU", show_default=True, help="Where the models run.")
 @click.option(
     "--precision",
@@ -117,7 +119,7 @@ def command(
     files = {path: overwrite for path in (markdown, page, plot) if path is not None}
     _check_files(files, drawn=page is not None or plot is not None)
     options = EvaluateOptions(
-        lists=lists, crops=("tight", "loose") if crop == "both" else (crop,), **settings
+        lists=lists, crop=("tight", "loose") if crop == "both" else (crop,), **settings
     )
     document = _evaluated(models or ("agenet,gendernet",), data, options)
     _write_files(document, markdown, page, plot)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgeage.cli.progress import ProgressBar
+from edgeage.cli.workoptions import crops_option
 from edgeage.errors import UsageError, did_you_mean
 from edgeage.labels import TASK_LABELS
 
@@ -33,6 +34,7 @@ _TASKS = {"agenet": "age", "gendernet": "gender"}
     type=click.Path(path_type=Path),
     help="A .caffemodel, or a compiled model's folder.  [default: the released weights]",
 )
+@crops_option
 @click.option("--device", default="CPU", show_default=True, help="OpenVINO device.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option(
@@ -41,7 +43,13 @@ _TASKS = {"agenet": "age", "gendernet": "gender"}
     help="Draw the confusion matrix to a .png, .svg or .pdf.",
 )
 def command(
-    name: str, data: Path, model: Path | None, device: str, as_json: bool, plot: Path | None
+    name: str,
+    data: Path,
+    model: Path | None,
+    crops: int,
+    device: str,
+    as_json: bool,
+    plot: Path | None,
 ) -> None:
     """Score a network on every picture of a data set's test LMDB.
 
@@ -71,13 +79,13 @@ def command(
             )
         session = stack.enter_context(contextlib.closing(open_backend(device).load(manifest)))
         bar = stack.enter_context(ProgressBar(f"test {name}", "img"))
-        score = score_model(session, manifest, reader, bar.update)
+        score = score_model(session, manifest, reader, bar.update, crops)
         used_device = session.device
     if plot:
         plot_confusion(score, plot, f"{manifest.name}, {manifest.precision} on {used_device}")
     if as_json:
         head = {"model": manifest.name, "precision": manifest.precision, "device": used_device}
-        click.echo(json.dumps({**head, **score.to_dict()}, indent=2))
+        click.echo(json.dumps({**head, "crops": crops, **score.to_dict()}, indent=2))
     else:
         click.echo(format_score(score))
 

@@ -9,13 +9,26 @@ import click
 from edgeage.faces.crop import LEAST_MARGIN, MOST_MARGIN
 from edgeage.prediction.finder import DETECT
 from edgeage.runtime.options import MODES
+from edgeage.views import CROPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["device_options", "work_options"]
+__all__ = ["crops_option", "device_options", "work_options"]
 
 _Command = TypeVar("_Command", bound="Callable[..., Any]")
+
+crops_option = click.option(
+    "--crops",
+    type=click.Choice([str(crops) for crops in CROPS]),
+    callback=lambda _context, _option, value: int(value),
+    default="1",
+    show_default=True,
+    help="Average what the networks say of so many views of a face, which takes as many times as "
+    "long: 1 is the centre, 2 are it and its mirror image, 10 are the corners too, for networks "
+    "whose picture is larger than their input.",
+)
+"""How many views of a face the networks look at, for every command that runs them."""
 
 _OPTIONS = (
     click.option(
@@ -53,6 +66,7 @@ _OPTIONS = (
         metavar="P",
         help="Call a gender «unknown» whose probability is below P.",
     ),
+    crops_option,
 )
 
 _DEVICE_OPTIONS = (

@@ -41,6 +41,7 @@ def kept_answers(
     faces: LabelledFaces,
     *,
     crop: str = "tight",
+    crops: int = 1,
     device: str = "CPU",
     backend: Backend | None = None,
     cache: bool = True,
@@ -52,6 +53,8 @@ def kept_answers(
         manifests: compiled models, one a task.
         faces: what to answer for.
         crop: one of :data:`edgeage.evaluation.crops.CROPS`.
+        crops: how many views of that are answered for and averaged, of
+            :data:`edgeage.views.CROPS`.
         device: where to run them.
         backend: what runs them instead of the device's own runtime; nothing is kept then.
         cache: whether to keep the answers, and take kept ones.
@@ -61,13 +64,14 @@ def kept_answers(
         ModelError: when a model's file is missing or changed, or two answer the same task.
         DeviceError: when the device is not there or fails.
         DatasetError: when a picture is damaged.
+        UsageError: for ``crops`` that are not possible.
     """
-    path = _place(manifests, faces, crop, device)
+    path = _place(manifests, faces, crop, crops, device)
     keep = cache and backend is None
     if keep and (found := _kept(path, len(faces))) is not None:
         return found
     backend = backend or open_backend(device, RuntimeOptions("throughput", cache=cache))
-    with contextlib.closing(load_networks(manifests, backend, None, None)) as networks:
+    with contextlib.closing(load_networks(manifests, backend, None, None, crops)) as networks:
         answers = answer_faces(networks, faces, crop=crop, on_progress=on_progress)
     if keep:
         # Answers that cannot be kept are only asked for again.
@@ -86,13 +90,11 @@ def answer_faces(
     """Run loaded networks on faces, in batches; see :func:`kept_answers`."""
     clock, parts = StageClock(), []
     names = faces.names
-    for start in range(0, len(faces), _CHUNK):
-        places = range(start, min(start + _CHUNK, len(faces)))
+    chunk = max(1, _CHUNK // networks.crops)
+    for start in range(0, len(faces), chunk):
+        places = range(start, min(start + chunk, len(faces)))
         pictures = [cropped(faces.picture(place), names[place], crop) for place in places]
-        batches = {
-            spec: np.stack([spec.prepare(picture) for picture in pictures])
-            for spec in networks.inputs
-        }
+        batches = {spec: networks.prepare(spec, pictures) for spec in networks.inputs}
         answers = networks.infer(batches, clock)
         parts.append(
             {
@@ -106,7 +108,9 @@ def answer_faces(
     return {task: np.concatenate([part[task] for part in parts]) for task in parts[0]}
 
 
-def _place(manifests: Sequence[Manifest], faces: LabelledFaces, crop: str, device: str) -> Path:
+def _place(
+    manifests: Sequence[Manifest], faces: LabelledFaces, crop: str, crops: int, device: str
+) -> Path:
     """Name the file by all that an answer depends on; how it is decoded is not part of it."""
     described = [
         {
@@ -122,6 +126,7 @@ def _place(manifests: Sequence[Manifest], faces: LabelledFaces, crop: str, devic
         "models": described,
         "faces": faces.sha256,
         "crop": crop,
+        "crops": crops,
         "device": device,
         "tools": [version(tool) for tool in ("edgeage", "openvino")],
     }

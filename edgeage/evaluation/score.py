@@ -8,6 +8,7 @@ import numpy as np
 
 from edgeage.errors import DatasetError
 from edgeage.evaluation.metrics import Score
+from edgeage.views import averaged, check_crops, cut_views
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,7 @@ def predict_probabilities(
     manifest: Manifest,
     reader: DatumReader,
     on_progress: Callable[[int, int | None], None] | None = None,
+    crops: int = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Run a network over every record of an LMDB, in order.
 
@@ -35,15 +37,24 @@ def predict_probabilities(
         manifest: says how a stored picture becomes its input.
         reader: the opened LMDB.
         on_progress: told how many of how many pictures are done.
+        crops: how many views of a picture are averaged, of :data:`edgeage.views.CROPS`.
 
     Returns:
         float32 probabilities (N, labels) and int64 labels (N,).
+
+    Raises:
+        UsageError: for ``crops`` that are not possible.
     """
+    check_crops(crops, [manifest])
     probabilities, labels = [], []
-    for start in range(0, len(reader), _CHUNK):
-        records = [reader.get(index) for index in range(start, min(start + _CHUNK, len(reader)))]
-        pictures = [manifest.input.prepare(pixels.transpose(1, 2, 0)) for pixels, _ in records]
-        probabilities.append(session.infer(np.stack(pictures)).probabilities)
+    chunk = max(1, _CHUNK // crops)
+    for start in range(0, len(reader), chunk):
+        records = [reader.get(index) for index in range(start, min(start + chunk, len(reader)))]
+        views = [
+            cut_views(pixels.transpose(1, 2, 0), manifest.input, crops) for pixels, _ in records
+        ]
+        answer = session.infer(np.concatenate(views))
+        probabilities.append(averaged(answer, manifest.outputs, crops).probabilities)
         labels += [label for _, label in records]
         if on_progress:
             on_progress(start + len(records), len(reader))
@@ -73,6 +84,7 @@ def score_model(
     manifest: Manifest,
     reader: DatumReader,
     on_progress: Callable[[int, int | None], None] | None = None,
+    crops: int = 1,
 ) -> Score:
     """Score a network on every record of an LMDB.
 
@@ -81,11 +93,13 @@ def score_model(
         manifest: its labels and input.
         reader: the opened LMDB, labelled with the same classes.
         on_progress: told how many of how many pictures are done.
+        crops: how many views of a picture are averaged, of :data:`edgeage.views.CROPS`.
 
     Raises:
         DatasetError: when a record's label is none of the network's.
+        UsageError: for ``crops`` that are not possible.
     """
-    probabilities, labels = predict_probabilities(session, manifest, reader, on_progress)
+    probabilities, labels = predict_probabilities(session, manifest, reader, on_progress, crops)
     check_labels(labels, manifest, reader.path)
     return Score.of(
         labels, probabilities.argmax(axis=1), manifest.labels, ordered=manifest.task == "age"

@@ -38,7 +38,7 @@ UNKNOWN = "unknown"
 """The gender of a face whose more probable gender is less probable than wanted."""
 
 _DETECT_PIXELS = 4_000_000
-_FACES = 32
+_VIEWS = 32
 _MOST_DECODERS = 4
 
 
@@ -51,7 +51,8 @@ class PictureWork:
         keep: whether the result holds the decoded picture.
         picture: uint8 array of shape (height, width, 3), BGR.
         faces: the faces to look at.
-        inputs: for each input the networks want, uint8 of shape (faces, 3, height, width), BGR.
+        inputs: for each input the networks want, uint8 of shape (faces · crops, 3, height, width),
+            BGR.
         answers: by task, what the networks say of this picture's faces and others.
         first_row: where this picture's faces begin there.
         error: why there is no answer.
@@ -115,7 +116,7 @@ class PictureSteps:
             Stage("decode", self.decode, workers=self._decoders),
             Stage("detect", self.detect, _pixels, _DETECT_PIXELS),
             Stage("align", self.align, _pixels, _DETECT_PIXELS),
-            Stage("infer", self.infer, _faces, _FACES, self._runs),
+            Stage("infer", self.infer, _faces, max(1, _VIEWS // self._networks.crops), self._runs),
         ]
 
     def run(self, work: PictureWork) -> PictureResult:
@@ -246,13 +247,14 @@ class PictureSteps:
             cut = work.picture
             if not face.is_whole and face.detection is not None:
                 cut = cut_face(work.picture, face.detection, spec, margin=self._margin)
-            cuts.append(spec.prepare(cut))
-        return np.stack(cuts)
+            cuts.append(cut)
+        return self._networks.prepare(spec, cuts)
 
     def _face(self, work: PictureWork, place: int) -> Face:
         found, row = work.faces[place], work.first_row + place
         fields = face_fields(self._networks.manifests, work.answers, row)
-        devices = dict.fromkeys(answer.devices[row] for answer in work.answers.values())
+        told = ", ".join(answer.devices[row] for answer in work.answers.values())
+        devices = dict.fromkeys(told.split(", "))
         return Face(
             found.box,
             device=", ".join(devices),

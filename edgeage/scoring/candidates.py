@@ -146,7 +146,7 @@ def _name(manifests: Sequence[Manifest]) -> str:
 
 
 def time_candidates(
-    candidates: Sequence[Candidate], *, device: str = "CPU", seconds: float = 2.0
+    candidates: Sequence[Candidate], *, device: str = "CPU", seconds: float = 2.0, crops: int = 1
 ) -> list[Figures | None]:
     """Time all candidates in turn, on one face at a time of noise, ready cut and resized.
 
@@ -154,6 +154,7 @@ def time_candidates(
         candidates: what to time.
         device: where.
         seconds: how long each.
+        crops: how many views of the face each is given.
 
     Returns:
         For each its times; None for one that failed.
@@ -163,11 +164,11 @@ def time_candidates(
         for candidate in candidates:
             backend = open_backend(device, RuntimeOptions("latency"))
             networks = stack.enter_context(
-                contextlib.closing(load_networks(candidate.manifests, backend, None, None))
+                contextlib.closing(load_networks(candidate.manifests, backend, None, None, crops))
             )
             random = np.random.default_rng(0)
             batch = {
-                spec: random.integers(0, 256, (1, 3, *spec.input_hw), np.uint8)
+                spec: random.integers(0, 256, (crops, 3, *spec.input_hw), np.uint8)
                 for spec in networks.inputs
             }
             calls.append(lambda n=networks, b=batch: n.infer(b, StageClock()))

@@ -20,6 +20,7 @@ from edgeage.scoring.candidates import FOLD, Finder, time_candidates
 from edgeage.scoring.compare import compare
 from edgeage.scoring.score import Scored, score
 from edgeage.speed.hardware import machine
+from edgeage.views import check_crops
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +43,9 @@ class EvaluateOptions:
     Attributes:
         split: which side of each data set, or ``"all"`` of it.
         lists: lists of faces to score instead, by path or name; each is a set of its own.
-        crops: of :data:`edgeage.evaluation.crops.CROPS`.
+        crop: in which of :data:`edgeage.evaluation.crops.CROPS` each face is scored.
+        crops: how many views of that the models answer for, of :data:`edgeage.views.CROPS`; their
+            probabilities are averaged.
         device: where the models run.
         precision: what trained networks are compiled in.
         resamples: how often faces are drawn anew for the intervals.
@@ -56,7 +59,8 @@ class EvaluateOptions:
 
     split: str = "test"
     lists: tuple[str, ...] = ()
-    crops: tuple[str, ...] = ("tight",)
+    crop: tuple[str, ...] = ("tight",)
+    crops: int = 1
     device: str = "CPU"
     precision: str = "FP32"
     resamples: int = 1000
@@ -65,12 +69,13 @@ class EvaluateOptions:
     cache: bool = True
 
     def __post_init__(self) -> None:
-        for crop in self.crops:
+        for crop in self.crop:
             if crop not in CROPS:
                 raise UsageError(
                     f"unknown crop «{crop}»; expected {' or '.join(CROPS)}"
                     f"{did_you_mean(crop, CROPS)}"
                 )
+        check_crops(self.crops)
         if self.resamples < 100:
             raise UsageError(f"expected at least 100 resamples, got {self.resamples}")
         if self.limit is not None and self.limit < 1:
@@ -104,7 +109,7 @@ def evaluate(
         each thing the data sets do not tell. Shares are 0 to 1.
 
     Raises:
-        UsageError: for an unknown model or no data set.
+        UsageError: for an unknown model, no data set, or ``crops`` that a model cannot do.
         ModelError: when a model is missing or damaged.
         DatasetError: when a data set is not finished, or lacks what is asked of it.
         DeviceError: when the device fails.
@@ -124,15 +129,18 @@ def evaluate(
             for faces in options.lists or (None,)
         ]
         candidates = _candidates(models, sets, Path(folder), options, on_step)
+        check_crops(options.crops, [m for candidate in candidates for m in candidate.manifests])
         rounds = [
             _one_set(candidates, faces, crop, options, on_step=on_step, on_progress=on_progress)
             for faces in sets
-            for crop in options.crops
+            for crop in options.crop
         ]
         times: list[Figures | None] = [None] * len(candidates)
         if options.seconds > 0:
             on_step("Timing all of them in turn.")
-            times = time_candidates(candidates, device=options.device, seconds=options.seconds)
+            times = time_candidates(
+                candidates, device=options.device, seconds=options.seconds, crops=options.crops
+            )
         return {
             "evaluation": 1,
             "options": dataclasses.asdict(options),
@@ -217,6 +225,7 @@ def _answered(
         manifests,
         faces,
         crop=crop,
+        crops=options.crops,
         device=options.device,
         cache=options.cache,
         on_progress=on_progress,

@@ -25,6 +25,8 @@ def remarks(document: dict[str, Any]) -> list[str]:
             f"Times are of one face at a time, ready cut, on {document['options']['device']}, "
             f"{here['cores']} cores of {here['cpu']}, all models in turn."
         )
+    if (crops := document["options"]["crops"]) > 1:
+        lines.append(f"Every answer is the mean of {crops} views of the face.")
     ignored = [f"{s['ignored']} of {s['set']}" for s in document["sets"] if s["ignored"]]
     if ignored:
         lines.append(f"Left out, as their authors ask: {', '.join(ignored)}.")

@@ -172,8 +172,9 @@ def test_fgnet_is_scored_by_models_that_left_a_person_out(scored: Any, tmp_path:
         _zip(tmp_path / "FGNET.zip", files),
         str(tmp_path / "runs" / "{fold}" / "sure.caffemodel"),
         build=("--split", "0.5"),
-        evaluate=("--split", "all"),
+        evaluate=("--split", "all", "--crops", 2),
     )
+    assert document["options"]["crops"] == 2
     assert report["drops"]["not a picture"]["count"] == 1
     off = {
         person: [abs(DEFAULT_GROUP_AGES[groups[person]] - age) for age in years]

@@ -155,6 +155,35 @@ class TestFaces:
         assert reason in done.stderr
 
 
+class TestCrops:
+    def test_two_are_the_mean_with_the_mirror_image(self, infer, pictures, tmp_path):
+        picture = cv2.imread(str(pictures / "a.png"))
+        cv2.imwrite(str(tmp_path / "mirrored.png"), picture[:, ::-1])
+        told = []
+        for path, crops in [
+            (pictures / "a.png", "1"),
+            (tmp_path / "mirrored.png", "1"),
+            (pictures / "a.png", "2"),
+        ]:
+            done = infer(path, "--json", "--crops", crops)
+            assert (done.exit_code, done.stderr) == (0, "")
+            told.append(json.loads(done.stdout)["results"][0]["faces"][0]["age_probabilities"])
+        one, other, both = np.array(told)
+        assert np.abs(one - other).max() > 2e-3
+        np.testing.assert_allclose(both, (one + other) / 2, atol=1e-3)
+
+    def test_ten_of_a_network_that_takes_the_whole_picture(self, infer, pictures):
+        done = infer(pictures / "a.png", "--crops", "10")
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert done.stderr.count("\n") == 1
+        assert "agenet takes all of its 67×67 pixels; 2 crops" in done.stderr
+
+    def test_another_number_is_a_wrong_call(self, infer, pictures):
+        done = infer(pictures / "a.png", "--crops", "3")
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert "'1', '2', '10'" in done.stderr
+
+
 class TestMean:
     def test_replaces_the_models_own(self, infer, pictures, compiled_models, tmp_path):
         own = np.load(compiled_models / "agenet" / "mean.npy")

@@ -30,5 +30,5 @@ def words(trained_models: Path) -> str:
 @pytest.fixture(scope="session")
 def document(small_data: Path, words: str, trained_models: Path) -> dict[str, Any]:
     """Both models together, and the age's alone, scored in both crops; do not change it."""
-    options = EvaluateOptions(crops=("tight", "loose"), resamples=100, seconds=0.05, cache=False)
+    options = EvaluateOptions(crop=("tight", "loose"), resamples=100, seconds=0.05, cache=False)
     return evaluate([words, str(trained_models / "agenet.caffemodel")], [small_data], options)

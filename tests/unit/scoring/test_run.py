@@ -15,7 +15,9 @@ from edgeage.datasets.records import read_records
 from edgeage.errors import DatasetError, ModelError, UsageError
 from edgeage.evaluation import raw
 from edgeage.evaluation.faces import open_faces
+from edgeage.modelfiles import read_models
 from edgeage.scoring import EvaluateOptions, evaluate
+from edgeage.scoring.text import remarks
 
 QUICK = {"resamples": 100, "seconds": 0.0, "cache": False}
 
@@ -96,6 +98,25 @@ def test_answers_are_kept_and_asked_for_again_when_damaged(
     assert len(asked) == 2
 
 
+def test_the_answers_of_one_and_of_two_views_are_kept_apart(
+    small_data, compiled_models, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("EDGEAGE_CACHE", str(tmp_path))
+    manifests = read_models(compiled_models)
+    with open_faces(small_data, limit=5) as faces:
+        found = [raw.kept_answers(manifests, faces, crops=crops)["age"] for crops in (1, 2, 1, 2)]
+    assert len(list((tmp_path / "answers").iterdir())) == 2
+    assert np.abs(found[0] - found[1]).max() > 1e-3
+    for once, again in zip(found[:2], found[2:], strict=True):
+        np.testing.assert_array_equal(once, again)
+
+
+def test_more_than_one_view_is_said(document) -> None:
+    several = {**document, "options": {**document["options"], "crops": 10}}
+    assert "Every answer is the mean of 10 views of the face." in remarks(several)
+    assert not any("views" in line for line in remarks(document))
+
+
 def test_a_model_a_fold_answers_only_its_own(small_data, trained_models, tmp_path) -> None:
     from edgeage.scoring.candidates import Candidate, Finder
 
@@ -125,7 +146,9 @@ def test_a_model_a_fold_answers_only_its_own(small_data, trained_models, tmp_pat
         ({"split": "tset"}, DatasetError, "no split «tset», only .*did you mean «test»"),
         ({"lists": ("utkface_all",)}, DatasetError, "has 0 of the 1012 faces"),
         ({"lists": ("nothing",)}, DatasetError, "is no list of faces"),
-        ({"crops": ("losse",)}, UsageError, "did you mean «loose»"),
+        ({"crop": ("losse",)}, UsageError, "did you mean «loose»"),
+        ({"crops": 3}, UsageError, "crops of 1, 2 or 10, got 3"),
+        ({"crops": 10}, UsageError, "agenet takes all of its 67×67 pixels; 2 crops"),
         ({"resamples": 10}, UsageError, "at least 100 resamples"),
     ],
 )
