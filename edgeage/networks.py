@@ -73,7 +73,7 @@ class NetworkSet:
         ModelError: when a file is missing, changed or no network.
         MeanError: when ``mean`` is refused.
         DeviceError: when the device is not there or refuses a network.
-        UsageError: for ``crops`` that are not possible.
+        UsageError: for ``crops`` that there are not.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class NetworkSet:
         mean: str | Path | np.ndarray | None = None,
         crops: int = 1,
     ) -> None:
-        check_crops(crops, manifests)
+        check_crops(crops)
         self.manifests, self.crops = list(manifests), crops
         self._loaded: list[tuple[list[Manifest], Session]] = []
         started = time.perf_counter()
@@ -179,7 +179,7 @@ def load_networks(
         ModelError: when a model is missing or damaged.
         MeanError: when ``mean`` is refused.
         DeviceError: when no device takes the networks.
-        UsageError: for ``crops`` that are not possible.
+        UsageError: for ``crops`` that there are not.
     """
     if not isinstance(backend, FallbackBackend) and (
         fallback is not None or is_pluggable(backend.device)

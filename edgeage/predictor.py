@@ -81,16 +81,14 @@ class Predictor:
             1 is the centre, 2 are the centre and its mirror image, 10 are Levi and Hassner's
             over-sampling (CVPRW 2015): the corners, the centre and the mirror image of each. The
             answer is the mean of their probabilities, as Caffe's ``Classifier`` has it; a
-            temperature in the manifest is applied to that mean. 10 is for networks whose picture
-            is larger than their input.
+            temperature in the manifest is applied to that mean.
 
     Raises:
         ModelError: when a model is missing, damaged or changed.
         ToolchainError: when a stick is wanted and the Movidius tools are not there.
         MeanError: when ``mean`` is refused, with the reason.
         DeviceError: when neither ``device`` nor ``fallback`` takes the networks.
-        UsageError: for an unknown name, a number out of range, or 10 ``crops`` where a network
-            takes the whole picture.
+        UsageError: for an unknown name or a number out of range.
 
     >>> from edgeage.testing import FakeBackend
     >>> import numpy as np

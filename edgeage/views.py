@@ -19,13 +19,13 @@ import numpy as np
 
 from edgeage.answers import comparable
 from edgeage.errors import UsageError
+from edgeage.inputspec import center_crop
 from edgeage.runtime.backend import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edgeage.inputspec import InputSpec
-    from edgeage.manifest import Manifest
     from edgeage.outputs import Output
 
 __all__ = ["CROPS", "averaged", "check_crops", "cut_views"]
@@ -34,29 +34,17 @@ CROPS = (1, 2, 10)
 """How many views of a face there may be: the centre; it and its mirror image; over-sampling."""
 
 _TINY = 1e-12
+_ROOM = 256 / 227
 
 
-def check_crops(crops: int, manifests: Sequence[Manifest] = ()) -> None:
-    """Refuse a number of views that there is not, or that a network's picture has no room for.
-
-    Args:
-        crops: how many.
-        manifests: of the networks that are to look at them.
+def check_crops(crops: int) -> None:
+    """Refuse a number of views that there is not.
 
     Raises:
-        UsageError: for another number than those of :data:`CROPS`, or ten where a network takes
-            the whole picture.
+        UsageError: for another number than those of :data:`CROPS`.
     """
     if crops not in CROPS:
         raise UsageError(f"expected crops of 1, 2 or 10, got {crops}")
-    for manifest in manifests:
-        height, width = manifest.input.input_hw
-        if crops == 10 and manifest.input.resize_hw == (height, width):
-            raise UsageError(
-                f"10 crops need a picture larger than the network's input, and {manifest.name} "
-                f"takes all of its {width}×{height} pixels; 2 crops, the picture and its mirror "
-                f"image, are possible"
-            )
 
 
 def cut_views(face_bgr: np.ndarray, spec: InputSpec, crops: int) -> np.ndarray:
@@ -64,7 +52,8 @@ def cut_views(face_bgr: np.ndarray, spec: InputSpec, crops: int) -> np.ndarray:
 
     Ten are in the order and at the places of Caffe's ``oversample``: the corners at the top left,
     top right, bottom left and bottom right; the centre, whose offset ``(side − crop) / 2`` is
-    rounded down; and the mirror images of these five, left for right.
+    rounded down; and the mirror images of these five, left for right. A network that takes the
+    whole picture is shown ten views of it enlarged by 256/227, the sizes of Levi and Hassner.
 
     Args:
         face_bgr: uint8 array of shape (height, width, 3), BGR.
@@ -83,8 +72,9 @@ def cut_views(face_bgr: np.ndarray, spec: InputSpec, crops: int) -> np.ndarray:
     if crops == 1:
         return upright
     if crops == 10:
-        pixels = to_chw(resize(face_bgr, spec.resize_hw))
-        upright = np.concatenate([_corners(pixels, spec.input_hw), upright])
+        pixels = to_chw(resize(face_bgr, _roomy(spec)))
+        centre = center_crop(pixels, spec.input_hw)[None]
+        upright = np.concatenate([_corners(pixels, spec.input_hw), centre])
     return np.concatenate([upright, upright[..., ::-1]])
 
 
@@ -113,6 +103,14 @@ def averaged(answer: Answer, outputs: Sequence[Output], crops: int) -> Answer:
         for start in range(0, len(answer.devices), crops)
     ]
     return Answer(rows, tuple(devices))
+
+
+def _roomy(spec: InputSpec) -> tuple[int, int]:
+    """Return the height and width of a picture that has room for ten views."""
+    if spec.resize_hw != spec.input_hw:
+        return spec.resize_hw
+    height, width = (round(side * _ROOM) for side in spec.input_hw)
+    return height, width
 
 
 def _corners(pixels: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:

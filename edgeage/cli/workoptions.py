@@ -26,7 +26,7 @@ crops_option = click.option(
     show_default=True,
     help="Average what the networks say of so many views of a face, which takes as many times as "
     "long: 1 is the centre, 2 are it and its mirror image, 10 are the four corners and theirs as "
-    "well, for networks whose picture is larger than their input.",
+    "well.",
 )
 """How many views of a face the networks look at, for every command that runs them."""
 

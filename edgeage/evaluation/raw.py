@@ -64,7 +64,7 @@ def kept_answers(
         ModelError: when a model's file is missing or changed, or two answer the same task.
         DeviceError: when the device is not there or fails.
         DatasetError: when a picture is damaged.
-        UsageError: for ``crops`` that are not possible.
+        UsageError: for ``crops`` that there are not.
     """
     path = _place(manifests, faces, crop, crops, device)
     keep = cache and backend is None

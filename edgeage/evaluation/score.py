@@ -43,9 +43,9 @@ def predict_probabilities(
         float32 probabilities (N, labels) and int64 labels (N,).
 
     Raises:
-        UsageError: for ``crops`` that are not possible.
+        UsageError: for ``crops`` that there are not.
     """
-    check_crops(crops, [manifest])
+    check_crops(crops)
     probabilities, labels = [], []
     chunk = max(1, _CHUNK // crops)
     for start in range(0, len(reader), chunk):
@@ -97,7 +97,7 @@ def score_model(
 
     Raises:
         DatasetError: when a record's label is none of the network's.
-        UsageError: for ``crops`` that are not possible.
+        UsageError: for ``crops`` that there are not.
     """
     probabilities, labels = predict_probabilities(session, manifest, reader, on_progress, crops)
     check_labels(labels, manifest, reader.path)

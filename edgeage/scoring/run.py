@@ -109,7 +109,7 @@ def evaluate(
         each thing the data sets do not tell. Shares are 0 to 1.
 
     Raises:
-        UsageError: for an unknown model, no data set, or ``crops`` that a model cannot do.
+        UsageError: for an unknown model or no data set.
         ModelError: when a model is missing or damaged.
         DatasetError: when a data set is not finished, or lacks what is asked of it.
         DeviceError: when the device fails.
@@ -129,7 +129,6 @@ def evaluate(
             for faces in options.lists or (None,)
         ]
         candidates = _candidates(models, sets, Path(folder), options, on_step)
-        check_crops(options.crops, [m for candidate in candidates for m in candidate.manifests])
         rounds = [
             _one_set(candidates, faces, crop, options, on_step=on_step, on_progress=on_progress)
             for faces in sets

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+from edgeage.images import resize
+
 LINE = re.compile(
     r"a\.png  age group (\d+-\d+) \(\d+\.\d %\), \d+\.\d years  "
     r"(Male|Female) \(\d+\.\d %\)  \d+\.\d ms  CPU"
@@ -172,11 +174,23 @@ class TestCrops:
         assert np.abs(one - other).max() > 2e-3
         np.testing.assert_allclose(both, (one + other) / 2, atol=1e-3)
 
-    def test_ten_of_a_network_that_takes_the_whole_picture(self, infer, pictures):
-        done = infer(pictures / "a.png", "--crops", "10")
-        assert (done.exit_code, done.stdout) == (2, "")
-        assert done.stderr.count("\n") == 1
-        assert "agenet takes all of its 67×67 pixels; 2 crops" in done.stderr
+    def test_ten_are_views_of_the_picture_enlarged(self, infer, pictures, tmp_path):
+        (views := tmp_path / "views").mkdir()
+        picture = cv2.resize(cv2.imread(str(pictures / "a.png")), (67, 67))
+        larger = resize(picture, (76, 76))
+        for place, (top, left) in enumerate([(0, 0), (0, 9), (9, 0), (9, 9), (4, 4)]):
+            view = larger[top : top + 67, left : left + 67]
+            cv2.imwrite(str(views / f"{place}.png"), view)
+            cv2.imwrite(str(views / f"{place}_mirrored.png"), view[:, ::-1])
+        cv2.imwrite(str(tmp_path / "whole.png"), picture)
+        told = []
+        for path, crops in ((views, "1"), (tmp_path / "whole.png", "10")):
+            done = infer(path, "--json", "--crops", crops)
+            assert (done.exit_code, done.stderr) == (0, "")
+            results = json.loads(done.stdout)["results"]
+            told.append([result["faces"][0]["age_probabilities"] for result in results])
+        assert np.shape(told[0]) == (10, 9)
+        np.testing.assert_allclose(told[1][0], np.mean(told[0], axis=0), atol=1e-3)
 
     def test_another_number_is_a_wrong_call(self, infer, pictures):
         done = infer(pictures / "a.png", "--crops", "3")

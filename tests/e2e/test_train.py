@@ -121,11 +121,9 @@ def test_the_deploy_network_is_the_trained_one(data, solver, tmp_path, cli):
     assert score["images"] == sum(counts)
     assert sum(map(sum, score["confusion"])) == sum(counts)
     words = ("--data", data, "--model", out / "agenet.caffemodel", "--crops")
-    score = json.loads(cli("test", "agenet", *words, "2", "--json").stdout)
-    assert (score["crops"], score["images"]) == (2, sum(counts))
-    refused = cli("test", "agenet", *words, "10")
-    assert (refused.exit_code, refused.stdout) == (2, "")
-    assert "2 crops, the picture and its mirror image, are possible" in refused.stderr
+    for crops in (2, 10):
+        score = json.loads(cli("test", "agenet", *words, str(crops), "--json").stdout)
+        assert (score["crops"], score["images"]) == (crops, sum(counts))
 
 
 def test_test_prints_the_summary_and_draws(data, solver, tmp_path, cli):

@@ -21,7 +21,7 @@ from edgeage.manifest import Manifest
 from edgeage.outputs import Output
 from edgeage.runtime.backend import Answer
 from edgeage.testing import FakeBackend, FakeDetector
-from edgeage.views import CROPS, averaged, check_crops, cut_views
+from edgeage.views import CROPS, averaged, cut_views
 
 STORED, SIDE = 20, 16
 _NET = """
@@ -138,12 +138,11 @@ def test_another_number_is_refused(crops) -> None:
         Predictor(backend=FakeBackend(), detector=None, crops=crops)
 
 
-def test_ten_need_a_picture_larger_than_the_input() -> None:
-    reason = "fake_age takes all of its 227×227 pixels; 2 crops, the picture and its mirror image"
-    with pytest.raises(UsageError, match=reason):
-        Predictor(backend=FakeBackend(), detector=None, crops=10)
-    larger = Manifest.classifier("a", "age", AGE_GROUPS, InputSpec((227, 228), (227, 227)))
-    check_crops(10, [larger])
+@pytest.mark.parametrize(("side", "enlarged"), [(227, 256), (128, 144)])
+def test_where_the_whole_picture_is_seen_ten_views_are_of_a_larger_one(side, enlarged) -> None:
+    face = noise(300, 300)
+    spec, larger = (InputSpec((size, size), (side, side)) for size in (side, enlarged))
+    np.testing.assert_array_equal(cut_views(face, spec, 10), cut_views(face, larger, 10))
 
 
 def _write_network(folder, stored: int) -> Manifest:

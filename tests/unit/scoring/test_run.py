@@ -148,7 +148,6 @@ def test_a_model_a_fold_answers_only_its_own(small_data, trained_models, tmp_pat
         ({"lists": ("nothing",)}, DatasetError, "is no list of faces"),
         ({"crop": ("losse",)}, UsageError, "did you mean «loose»"),
         ({"crops": 3}, UsageError, "crops of 1, 2 or 10, got 3"),
-        ({"crops": 10}, UsageError, "agenet takes all of its 67×67 pixels; 2 crops"),
         ({"resamples": 10}, UsageError, "at least 100 resamples"),
     ],
 )
