@@ -31,14 +31,19 @@ TABLES = {  # the table's name, its header, a row, a picture's path
     "utkface": ("landmark_list_part1.txt", "", "{age}_1_2_2017{n:013}.jpg " + POINTS,
                 "{age}_1_2_2017{n:013}.jpg"),
 }
-NAMES = {"fgnet": "{person:03}A{age:02}.JPG", "names": "{age}_1_2_2017{n:013}.jpg.chip.jpg"}
+NAMES = {
+    "fgnet": "{person:03}A{age:02}{letter}.JPG",
+    "names": "{age}_1_2_2017{n:013}.jpg.chip.jpg",
+}
 
 def peak_kib():
     # getrusage tells the peak of the process that started this one, where that was higher.
     return int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1])
 
 def filled(text, n):
-    return text.format(n=n, age=n % 100, person=n // 100)
+    # FG-NET numbers a person with three digits: a million pictures are ten of each at every age.
+    letter = "abcdefghij"[n // 100_000]
+    return text.format(n=n, age=n % 100, person=n // 100 % 1000, letter=letter)
 
 def table_source(name, count, folder):
     table, header, row, path = TABLES[name]
