@@ -19,6 +19,7 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, features
@@ -28,10 +29,8 @@ from edgeage.errors import ImageError
 from edgeage.images import read_image
 from edgeage.testing import FakeBackend
 
-try:
-    import resource
-except ImportError:  # Windows
-    resource = None
+sys.path.insert(0, str(Path(__file__).parents[1] / "fixtures"))
+from own_memory import forget_peak, peak_mib
 
 MAX_PIXELS = 1_000_000
 MAX_CPU_SECONDS = 5.0
@@ -208,13 +207,6 @@ def check(predictor: Predictor, data: bytes, whole: bytes | None) -> bool:
     return True
 
 
-def peak_mib() -> float:
-    if resource is None:
-        return 0.0
-    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-
-
 def main(count: int, seed: int, only: int | None = None) -> int:
     made = seeds()
     seen: Counter[str] = Counter()
@@ -222,6 +214,7 @@ def main(count: int, seed: int, only: int | None = None) -> int:
     with Predictor(backend=FakeBackend()) as predictor:
         for data in made.values():
             assert check(predictor, data, data)
+        forget_peak()
         before = peak_mib()
         for number in range(count) if only is None else [only]:
             what, data, whole = damage(number, seed, made)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from own_memory import run_program
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _CODE = """
-import re, sys, tarfile
+import sys, tarfile
 from pathlib import Path
 from edgeage.datasets.importers import open_importer
 from edgeage.datasets.importers.found import Candidate, ImportOptions
+from own_memory import forget_peak, peak_mib
 
 POINTS = " ".join(f"{n} {n * n % 91}" for n in range(68))
 TABLES = {  # the table's name, its header, a row, a picture's path
@@ -35,10 +35,6 @@ NAMES = {
     "fgnet": "{person:03}A{age:02}{letter}.JPG",
     "names": "{age}_1_2_2017{n:013}.jpg.chip.jpg",
 }
-
-def peak_kib():
-    # getrusage tells the peak of the process that started this one, where that was higher.
-    return int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1])
 
 def filled(text, n):
     # FG-NET numbers a person with three digits: a million pictures are ten of each at every age.
@@ -71,17 +67,17 @@ for count in map(int, sys.argv[3:]):
     (folder / "work").mkdir(parents=True)
     source = (table_source if name in TABLES else tar_source)(name, count, folder)
     faces = drops = 0
+    forget_peak()
     for item in importer.find(*source, folder / "work"):
         faces += isinstance(item, Candidate)
         drops += not isinstance(item, Candidate)
-    print(faces, drops, peak_kib())
+    print(faces, drops, peak_mib())
 """
 _TABLED = ("csv", "fairface", "appa-real", "adience")
 
 
 # IMDB-WIKI's and packed .mat files are not here: neither scipy nor h5py gives their columns row by
 # row; docs/datasets.md tells what they take.
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks the kernel as Linux has it")
 @pytest.mark.parametrize("name", [*_TABLED, "utkface", "fgnet", "names"])
 @pytest.mark.parametrize(
     "counts",
@@ -91,13 +87,11 @@ _TABLED = ("csv", "fairface", "appa-real", "adience")
 def test_memory_does_not_grow_with_the_index(
     name: str, counts: tuple[int, int], tmp_path: Path
 ) -> None:
-    arguments = [sys.executable, "-c", _CODE, name, str(tmp_path), *map(str, counts)]
-    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
-    lines = [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
+    lines = [line.split() for line in run_program(_CODE, name, tmp_path, *counts)]
     for count, (faces, drops, _) in zip(counts, lines, strict=True):
         tabled = name in (*_TABLED, "utkface")
-        assert faces == (3 if tabled else count)
-        assert drops == (count - 3 if name in _TABLED else 0)
-    fewer, more = (peak / 1024 for _, _, peak in lines)
+        assert int(faces) == (3 if tabled else count)
+        assert int(drops) == (count - 3 if name in _TABLED else 0)
+    fewer, more = (float(peak) for _, _, peak in lines)
     # The index may keep 16 MB of its file in memory, of which 14,000 labels more take 4 MB.
     assert more - fewer < (6 if counts[1] < 100_000 else 25), lines
