@@ -37,12 +37,16 @@ _DEPTHAI_MAJOR = "2"
 _OAK_LISTING = """
 import json, os
 os.environ.setdefault("DEPTHAI_LEVEL", "off")
-import depthai
-print("\\n" + json.dumps([
-    {"mxid": info.getMxId(), "name": info.name, "state": info.state.name,
-     "status": info.status.name, "protocol": info.protocol.name}
-    for info in depthai.Device.getAllConnectedDevices()
-]))
+try:
+    import depthai
+    answer = [
+        {"mxid": info.getMxId(), "name": info.name, "state": info.state.name,
+         "status": info.status.name, "protocol": info.protocol.name}
+        for info in depthai.Device.getAllConnectedDevices()
+    ]
+except Exception as error:
+    answer = " ".join(f"{type(error).__name__}: {error}".split())
+print("\\n" + json.dumps(answer))
 """
 
 _TITLES = {
@@ -180,25 +184,33 @@ def list_oak_cameras() -> tuple[list[dict[str, str]], str]:
     """
     if depthai_problem():
         return [], ""
+    answer = _ask_depthai()
+    if isinstance(answer, str):
+        return [], f"depthai failed to list its cameras: {answer}"
+    return answer, ""
+
+
+def _ask_depthai() -> list[dict[str, str]] | str:
+    """Return what the listing answers, or in one line why it does not."""
     try:
         done = subprocess.run(
             [sys.executable, "-c", _OAK_LISTING],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_OAK_TIMEOUT_S,
-            check=True,
+            check=False,
             env={**os.environ},
         )
-        cameras: list[dict[str, str]] = json.loads(done.stdout.splitlines()[-1])
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
-        return [], f"depthai failed to list its cameras: {_reason(error)}"
-    return cameras, ""
-
-
-def _reason(error: Exception) -> str:
-    said = getattr(error, "stderr", None) or b""
-    lines = said.decode("utf-8", "replace").strip().splitlines()
-    return lines[-1] if lines else str(error)
+        answer: list[dict[str, str]] | str = json.loads(done.stdout.splitlines()[-1])
+    except subprocess.TimeoutExpired:
+        return f"no answer within {_OAK_TIMEOUT_S} s"
+    except OSError as error:
+        return str(error)
+    except (ValueError, IndexError):
+        said = done.stderr.decode("utf-8", "replace").split("\n")
+        last = next((line.strip() for line in reversed(said) if line.strip()), "it gave no reason")
+        return f"its process ended with status {done.returncode}: {last}"
+    return answer
 
 
 def _usb_entry(
