@@ -29,6 +29,7 @@ from edgeage.compiler.parity import parity_pictures
 from edgeage.compiler.profiles import read_profile
 from edgeage.compiler.quantise import quantise
 from edgeage.errors import EdgeageError
+from edgeage.runtime.core import openvino_core
 from edgeage.runtime.openvino import OpenVINOBackend
 from edgeage.runtime.options import RuntimeOptions
 from edgeage.scoring import EvaluateOptions, evaluate
@@ -93,7 +94,7 @@ def in_int8(exact: Manifest, folder: Path) -> Manifest:
     pictures = parity_pictures(None, exact.input, "age").batch
     faces = Faces(pictures, np.zeros(len(pictures), np.int64))
     nobody = Faces(pictures[:0], faces.labels[:0])
-    graph = ov.Core().read_model(exact.file("ir_xml"), exact.file("ir_bin"))
+    graph = openvino_core().read_model(exact.file("ir_xml"), exact.file("ir_bin"))
     split = Split(faces, nobody, folder, folder)
     made = quantise(graph, split, max_drop=100.0, correct_biases=True)
     ov.save_model(made, folder / "int8.xml", compress_to_fp16=False)
@@ -146,7 +147,7 @@ def measure(name: str, folder: Path, options: argparse.Namespace) -> dict[str, A
         blob = attempt(
             f"{name}'s blob", lambda: compile_imported(made, folder / "blob", target="MYRIAD")
         )
-    graph = ov.Core().read_model(exact.file("ir_xml"))
+    graph = openvino_core().read_model(exact.file("ir_xml"))
     return {
         "network": name,
         "input_hw": list(network.input_hw),
