@@ -11,12 +11,20 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeage.errors import EdgeageError
+from edgeage.errors import EdgeageError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["atomic_dir", "atomic_file", "cache_dir", "data_dir", "models_dir", "sha256_file"]
+__all__ = [
+    "atomic_dir",
+    "atomic_file",
+    "cache_dir",
+    "data_dir",
+    "models_dir",
+    "refuse_taken",
+    "sha256_file",
+]
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -64,6 +72,16 @@ def models_dir() -> Path:
     """
     explicit = os.environ.get("EDGEAGE_MODELS")
     return Path(explicit) if explicit else cache_dir() / "models"
+
+
+def refuse_taken(path: Path, *, overwrite: bool) -> None:
+    """Hold that a file may be written.
+
+    Raises:
+        UsageError: when something is there without ``overwrite``.
+    """
+    if path.exists() and not overwrite:
+        raise UsageError(f"{path} is already there; pass --overwrite to replace it")
 
 
 @contextlib.contextmanager

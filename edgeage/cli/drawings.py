@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from edgeage.errors import ImageError, UsageError
 from edgeage.fetching import is_url
+from edgeage.paths import refuse_taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -65,8 +66,8 @@ class Drawings:
             if self._is_file and number:
                 raise UsageError(f"--save {self._save} is one picture for several; name a folder")
             target = self._target(source)
-            if not overwrite and source.error is None and target.exists():
-                raise UsageError(f"{target} is already there; pass --overwrite to replace it")
+            if source.error is None:
+                refuse_taken(target, overwrite=overwrite)
 
     def _target(self, source: Source) -> Path:
         folder = self._save or Path()

@@ -10,7 +10,8 @@ import click
 
 from edgeage.cli.progress import ProgressBar
 from edgeage.cli.workoptions import crops_option
-from edgeage.errors import UsageError, require
+from edgeage.errors import require
+from edgeage.paths import atomic_file, refuse_taken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -134,9 +135,8 @@ def command(
 def _check_files(files: Mapping[Path, bool], *, drawn: bool) -> None:
     """Refuse, before any work is done, what could not be written."""
     for path, overwrite in files.items():
-        taken = path.is_file() or (path.is_dir() and any(path.iterdir()))
-        if taken and not overwrite:
-            raise UsageError(f"{path} is already there; pass --overwrite to replace it")
+        if not path.is_dir() or any(path.iterdir()):
+            refuse_taken(path, overwrite=overwrite)
     if drawn:
         require("matplotlib", extra="plot", purpose="draw plots")
 
@@ -153,8 +153,6 @@ def _evaluated(
 def _write_files(
     document: dict[str, Any], markdown: Path | None, page: Path | None, plot: Path | None
 ) -> None:
-    from edgeage.paths import atomic_file
-
     if markdown is not None:
         from edgeage.scoring.text import markdown_evaluation
 

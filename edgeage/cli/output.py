@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from edgeage.cli.table import Table, face_cells, shown
-from edgeage.errors import UsageError
-from edgeage.paths import atomic_file
+from edgeage.paths import atomic_file, refuse_taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -185,10 +184,9 @@ def open_text(path: Path | None, *, overwrite: bool = False) -> Iterator[TextIO]
     Raises:
         UsageError: when the file is there without ``overwrite``.
     """
-    if path is not None and path.exists() and not overwrite:
-        raise UsageError(f"{path} is already there; pass --overwrite to replace it")
     form: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
     if path is not None:
+        refuse_taken(path, overwrite=overwrite)
         with atomic_file(path) as temporary, temporary.open("w", **form) as stream:
             yield stream
         return

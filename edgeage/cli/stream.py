@@ -17,6 +17,7 @@ from edgeage.cli.serving import WEB_OPTIONS, Serving, web_options
 from edgeage.cli.talk import talk
 from edgeage.cli.workoptions import work_options
 from edgeage.errors import UsageError
+from edgeage.paths import refuse_taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -170,8 +171,7 @@ def _sinks(
     if show:
         yield stack.enter_context(window(f"edgeage {public_url(source)}"))
     if jsonl is not None and str(jsonl) != "-":
-        if jsonl.exists() and not overwrite:
-            raise UsageError(f"{jsonl} is already there; pass --overwrite to replace it")
+        refuse_taken(jsonl, overwrite=overwrite)
         yield JsonLines(stack.enter_context(jsonl.open("w", encoding="utf-8")))
     elif jsonl is not None:
         yield JsonLines(stack.enter_context(open_text(None)))

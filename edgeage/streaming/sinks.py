@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from edgeage.errors import MissingDependencyError, UsageError, VideoError
-from edgeage.paths import atomic_file
+from edgeage.paths import atomic_file, refuse_taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -218,8 +218,7 @@ def video_file(path: Path, *, fps: float | None = None, overwrite: bool = False)
     suffix = path.suffix.lower()
     if suffix not in VIDEO_CODECS:
         raise UsageError(f"{path} is no video's name; expected {', '.join(VIDEO_CODECS)}")
-    if path.exists() and not overwrite:
-        raise UsageError(f"{path} is already there; pass --overwrite to replace it")
+    refuse_taken(path, overwrite=overwrite)
     with atomic_file(path, suffix=f".part{suffix}") as temporary:
         sink = _VideoFile(temporary, path, fps)
         try:
