@@ -95,15 +95,14 @@ def _efficientnet_size(backbone: str) -> int | None:
 
 def _base(builder: Any, backbone: str, side: int, weights: str) -> Any:
     settings = {"include_top": False, "input_shape": (side, side, 3)}
-    if weights == "none":
-        try:
-            return builder(weights=None, **settings)
-        except ValueError as error:
-            raise UsageError(f"{backbone} of {side}×{side}: {_first_line(error)}") from None
-    _LOGGER.info("Taking the ImageNet weights of %s", backbone)
-    # Keras raises a plain Exception when a download fails.
+    chosen = None if weights == "none" else "imagenet"
+    if chosen:
+        _LOGGER.info("Taking the ImageNet weights of %s", backbone)
     try:
-        return builder(weights="imagenet", **settings)
+        return builder(weights=chosen, **settings)
+    except ValueError as error:
+        raise UsageError(f"{backbone} of {side}×{side}: {_first_line(error)}") from None
+    # Keras raises a plain Exception when a download fails.
     except Exception as error:
         raise ModelError(
             f"the ImageNet weights of {backbone} cannot be had ({_first_line(error)}); connect to "

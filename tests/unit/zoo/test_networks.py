@@ -120,6 +120,7 @@ def test_channel_order_and_range_reach_the_model():
         ("mobilenetv2", {"head": "yeers", **SMALL}, "unknown head «yeers»; did you mean «years»"),
         ("mobilenetv2", {"weights": "imagnet"}, "expected weights imagenet or none"),
         ("inceptionv3", {"size": 32, "weights": "none"}, "inceptionv3 of 32×32"),
+        ("inceptionv3", {"size": 32}, "inceptionv3 of 32×32"),
     ],
 )
 def test_what_is_refused(name, options, reason):
