@@ -7,193 +7,20 @@ random crop, and dropout with ratio 0 (which keeps every value and scales by 1, 
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import re
-import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from caffe_race import ASKED_TWICE, Starter, write_data
 
-from edgeage.caffe import parse_net, parse_solver, read_net, read_solver, write_mean, write_weights
+from edgeage.caffe import parse_net, parse_solver, read_net, read_solver
 from edgeage.caffe.solverstate import read_solverstate
-from edgeage.datasets.store import DatumReader, DatumWriter
-from edgeage.movidius.jobs import script_path
 from edgeage.paths import data_dir
-from edgeage.training.caffe_files import PhaseData, write_net, write_solver
-from edgeage.training.data import BatchSource
 from edgeage.training.schedule import learning_rate
-from edgeage.training.trainer import TorchTrainer
 
 STEPS = 50
-# Caffe takes the next step when it is asked for the rate, and once more in the update.
-_ASKED_TWICE = ("multistep twice at once", "multistep unsorted")
 FIRST_STEP, CURVE = 1e-4, 1e-3
-
-
-class Losses:
-    """A reporter that keeps the losses."""
-
-    def __init__(self):
-        self.values = []
-
-    def step(self, report):
-        self.values.append(report.loss)
-
-    def test(self, report):
-        pass
-
-    def snapshot(self, path):
-        pass
-
-
-@dataclasses.dataclass
-class Race:
-    """One network with its solver in both engines.
-
-    ``torch`` and ``caffe`` hold the same names: ``losses``, ``score`` (loss, accuracy), ``grad/…``
-    and ``end/…`` per blob, ``train/…`` per top of the first step.
-    """
-
-    folder: Path
-    solver: object
-    torch: dict[str, np.ndarray]
-    caffe: dict[str, np.ndarray]
-
-    def error(self, name):
-        """The distance of both, relative to Caffe's."""
-        ours, theirs = self.torch[name].ravel(), self.caffe[name].ravel()
-        assert ours.shape == theirs.shape, name
-        size = np.linalg.norm(theirs)
-        return float(np.linalg.norm(ours - theirs) / (size or 1.0))
-
-    def worst(self, prefix):
-        """The name of that prefix whose relative distance is largest, and the distance."""
-        names = [name for name in self.caffe if name.startswith(prefix) and name in self.torch]
-        assert names
-        return max((self.error(name), name) for name in names)
-
-
-class Starter:
-    """Prepares networks in folders, runs them in torch, and all of them in one Caffe."""
-
-    def __init__(self, folder, toolchain):
-        self.folder, self.toolchain, self.jobs, self.races = folder, toolchain, [], {}
-
-    def add(self, name, net, solver, data, steps):
-        """Let torch train a network and write what Caffe needs to do the same."""
-        folder = self.folder / re.sub(r"\W", "_", name)
-        folder.mkdir()
-        solver.max_iter = solver.max_iter or 1000
-        layers = [layer for layer in net.layer if layer.type == "Data"]
-        assert len(layers) == 2
-        readers = [DatumReader(data / layer.data_param.source) for layer in layers]
-        sources = [
-            BatchSource(layer, reader, data, training=number == 0, seed=1)
-            for number, (layer, reader) in enumerate(zip(layers, readers, strict=True))
-        ]
-        memory = Losses()
-        trainer = TorchTrainer(name, folder, solver, net, *sources, "fp32", [memory])
-        write_weights(folder / "start.caffemodel", net, trainer.net.weights())
-        found = self._torch(trainer, steps)
-        found["losses"] = np.array(memory.values)
-        phases = [
-            PhaseData.of(layer, reader, number == 0, data)
-            for number, (layer, reader) in enumerate(zip(layers, readers, strict=True))
-        ]
-        solver.test_interval = 1
-        write_solver(folder, solver, write_net(folder, net, phases), "theirs", 0)
-        images = len(readers[1])
-        for reader in readers:
-            reader.close()
-        passes = max(int(solver.iter_size), 1)
-        self.jobs.append(
-            {
-                "folder": str(folder),
-                "steps": steps,
-                "images": images,
-                "passes": passes,
-                "rates": name not in _ASKED_TWICE,
-            }
-        )
-        self.races[name] = Race(folder, solver, found, {})
-
-    @staticmethod
-    def _torch(trainer, steps):
-        found = {}
-        score = trainer.test()
-        found["score"] = np.array([score.loss, score.accuracy])
-        if not steps:
-            return found
-        for number in range(max(int(trainer.solver_param.iter_size), 1)):
-            pixels, labels = trainer.train_source.batch(number)
-            blobs = trainer.net.forward("TRAIN", pixels, labels)
-            trainer.net.loss("TRAIN", blobs).backward()
-        for name, blob in blobs.items():
-            found[f"train/{name}"] = blob.detach().numpy().copy()
-        for entry in trainer.net.parameters:
-            gradient = entry.blob.grad
-            values = torch.zeros_like(entry.blob) if gradient is None else gradient
-            found[f"grad/{entry.layer}/{entry.index}"] = values.detach().numpy().copy()
-            entry.blob.grad = None
-        settings = trainer.solver_param
-        before = settings.max_iter, settings.test_interval
-        # poly's rate depends on max_iter: the training is stopped instead.
-        settings.test_interval = 0
-        trainer.train(stop=lambda: trainer.iteration == steps)
-        settings.max_iter, settings.test_interval = before
-        for layer, blobs in trainer.net.weights().items():
-            for index, blob in enumerate(blobs):
-                found[f"end/{layer}/{index}"] = blob
-        return found
-
-    def go(self, **threads):
-        """Let Caffe do all of it."""
-        (self.folder / "jobs.json").write_text(json.dumps(self.jobs))
-        command = [
-            str(self.toolchain.python), str(Path(__file__).with_name("caffe_steps.py")),
-            str(script_path("train_caffe").parent), str(self.folder / "jobs.json"),
-        ]  # fmt: skip
-        quiet = {**self.toolchain.environment(), "GLOG_minloglevel": "2", **threads}
-        done = subprocess.run(command, env=quiet, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr[-3000:]
-        for job, race in zip(self.jobs, self.races.values(), strict=True):
-            with np.load(Path(job["folder"]) / "caffe.npz") as arrays:
-                race.caffe.update({name: arrays[name] for name in arrays.files})
-        return self.races
-
-
-def _write_data(folder, prefix, side, classes, counts):
-    """LMDBs and a mean: smooth blotches whose brightness and hue follow the label.
-
-    Where two neighbouring values are equal but for the last bit, or one is almost zero, the
-    rounding of either engine decides which of them max-pooling and ReLU let pass, and conv1's
-    gradient, alone, differs by some 0.3 %: among 150,000 windows a picture that happens. With these
-    seeds it does not, as with most.
-    """
-    import cv2
-
-    random = np.random.default_rng(2)
-    total = np.zeros((3, side, side))
-    for phase, count in zip(("train", "test"), counts, strict=True):
-        with DatumWriter(folder / f"{prefix}{phase}_lmdb") as writer:
-            for index in range(count):
-                label = index % classes
-                blotches = random.uniform(-30, 30, (6, 6, 3)).astype(np.float32)
-                picture = cv2.resize(blotches, (side, side), interpolation=cv2.INTER_CUBIC)
-                picture += 80 + 60 * label / classes + random.normal(0, 8, picture.shape)
-                picture[:, :, label % 3] += 25
-                pixels = np.clip(picture, 0, 255).astype(np.uint8).transpose(2, 0, 1)
-                writer.put(f"{index}.jpg", np.ascontiguousarray(pixels), label)
-                total += pixels
-    mean = (total / sum(counts)).astype(np.float32)
-    # BGR means of faces rise from blue to red.
-    mean.sort(axis=0)
-    write_mean(folder / "mean.binaryproto", mean)
-    return folder
-
 
 # ---- AgeNet and GenderNet at their full size
 
@@ -204,7 +31,7 @@ def _full_size(name, folder, toolchain, steps):
     prefix, classes = FULL[name]
     data = folder / "data"
     data.mkdir()
-    _write_data(data, prefix, 227, classes, (12, 7))
+    write_data(data, prefix, 227, classes, (12, 7))
     net = read_net(data_dir("prototxt") / f"{name}_train_test.prototxt")
     for layer in net.layer:
         if layer.type == "Data":
@@ -375,7 +202,7 @@ def _small(case):
 @pytest.fixture(scope="module")
 def races(tmp_path_factory, toolchain):
     """Every small case, trained in both engines."""
-    data = _write_data(tmp_path_factory.mktemp("data"), "", 17, 3, (20, 10))
+    data = write_data(tmp_path_factory.mktemp("data"), "", 17, 3, (20, 10))
     starter = Starter(tmp_path_factory.mktemp("small"), toolchain)
     threads = torch.get_num_threads()
     # So small that several threads only wait for one another.
@@ -404,7 +231,7 @@ def test_small_networks_agree(name, races):
 def test_learning_rates_and_solver_states_agree(name, races):
     race = races[name]
     ours = [learning_rate(race.solver, number) for number in range(20)]
-    if name not in _ASKED_TWICE:
+    if name not in ASKED_TWICE:
         np.testing.assert_allclose(ours, race.caffe["rates"], rtol=1e-6)
     torchs, caffes = (
         read_solverstate(race.folder / f"{prefix}_iter_20.solverstate")
