@@ -104,6 +104,26 @@ def resize(image_bgr: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
     return resized
 
 
+def equalised(image_bgr: np.ndarray) -> np.ndarray:
+    """Equalise the histogram of a picture's brightness, the Y of YCrCb; colours keep their hue.
+
+    Args:
+        image_bgr: uint8 array of shape (height, width, 3), BGR.
+
+    Returns:
+        uint8 array of the same shape, BGR.
+
+    >>> equalised(np.array([[[40, 40, 40], [60, 60, 60]]], np.uint8))[0, :, 0].tolist()
+    [0, 255]
+    """
+    import cv2
+
+    parts = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2YCrCb)
+    parts[..., 0] = cv2.equalizeHist(parts[..., 0])
+    equal: np.ndarray = cv2.cvtColor(parts, cv2.COLOR_YCrCb2BGR)
+    return equal
+
+
 def to_chw(image_bgr: np.ndarray) -> np.ndarray:
     """Bring a picture into Caffe's layout, channels first.
 

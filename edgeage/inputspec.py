@@ -37,6 +37,8 @@ class InputSpec:
         mean: ``"image"`` (a full mean image), ``"channel"`` (one value a channel) or ``"none"``.
         mean_sha256: SHA-256 of the mean as little-endian float32 in C order, (3, *resize_hw) for
             an image and (3,) for channels; None without a mean.
+        equalise: equalise the histogram of the resized face's brightness; see
+            :func:`edgeage.images.equalised`.
 
     Raises:
         ModelError: for a value that is impossible.
@@ -50,6 +52,7 @@ class InputSpec:
     landmarks: tuple[tuple[float, float], ...] | None = None
     mean: str = "image"
     mean_sha256: str | None = None
+    equalise: bool = False
 
     def __post_init__(self) -> None:
         for name in ("resize_hw", "input_hw"):
@@ -67,6 +70,8 @@ class InputSpec:
             number = getattr(self, name)
             if not isinstance(number, int | float) or not math.isfinite(number):
                 raise ModelError(f"expected {name} as a finite number, got {number!r}")
+        if not isinstance(self.equalise, bool):
+            raise ModelError(f"expected equalise as true or false, got {self.equalise!r}")
         if self.landmarks is not None:
             object.__setattr__(self, "landmarks", _five_points(self.landmarks))
         if self.mean not in ("image", "channel", "none"):
@@ -83,6 +88,23 @@ class InputSpec:
             return None
         return (3, *self.resize_hw) if self.mean == "image" else (3,)
 
+    def resized(self, face_bgr: np.ndarray) -> np.ndarray:
+        """Resize one cut-out face as :attr:`resize_hw` says, and equalise it where that is wanted.
+
+        Args:
+            face_bgr: uint8 array of shape (height, width, 3), BGR.
+
+        Returns:
+            uint8 array of shape (*resize_hw, 3), BGR.
+
+        Raises:
+            ImageError: when ``face_bgr`` has another shape or dtype.
+        """
+        from edgeage.images import equalised, resize
+
+        pixels = resize(face_bgr, self.resize_hw)
+        return equalised(pixels) if self.equalise else pixels
+
     def prepare(self, face_bgr: np.ndarray) -> np.ndarray:
         """Turn one cut-out face into the network's input bytes.
 
@@ -95,13 +117,14 @@ class InputSpec:
         Raises:
             ImageError: when ``face_bgr`` has another shape or dtype.
         """
-        from edgeage.images import resize, to_chw
+        from edgeage.images import to_chw
 
-        return center_crop(to_chw(resize(face_bgr, self.resize_hw)), self.input_hw)
+        return center_crop(to_chw(self.resized(face_bgr)), self.input_hw)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON-ready values."""
-        return {name: _as_lists(value) for name, value in dataclasses.asdict(self).items()}
+        """Return the fields as JSON-ready values; ``equalise`` only where it is wanted."""
+        fields = {name: _as_lists(value) for name, value in dataclasses.asdict(self).items()}
+        return {name: value for name, value in fields.items() if name != "equalise" or value}
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> InputSpec:

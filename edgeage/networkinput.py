@@ -85,16 +85,16 @@ class NetworkInput:
 
 
 _OWN = tuple(field.name for field in dataclasses.fields(NetworkInput))
-_KNOWN = ("size", "resize", "margin", "landmarks", *_OWN)
+_KNOWN = ("size", "resize", "margin", "landmarks", "equalise", *_OWN)
 
 
 def input_from_dict(fields: Mapping[str, Any]) -> tuple[InputSpec, NetworkInput | None]:
     """Read a manifest's ``input``.
 
     One with a ``size`` is of somebody else's network: ``size`` and ``resize`` (the same unless
-    given) are height and width in pixels or one number for both, ``margin`` and ``landmarks`` are
-    :class:`edgeage.InputSpec`'s, and the rest is :class:`NetworkInput`. Any other is an
-    :class:`edgeage.InputSpec`.
+    given) are height and width in pixels or one number for both, ``margin``, ``landmarks`` and
+    ``equalise`` are :class:`edgeage.InputSpec`'s, and the rest is :class:`NetworkInput`. Any other
+    is an :class:`edgeage.InputSpec`.
 
     Raises:
         ModelError: for an unknown field or an impossible value.
@@ -113,6 +113,7 @@ def input_from_dict(fields: Mapping[str, Any]) -> tuple[InputSpec, NetworkInput 
         margin=fields.get("margin", 0.0),
         landmarks=fields.get("landmarks"),
         mean="none",
+        equalise=fields.get("equalise", False),
     )
     own = {name: value for name, value in fields.items() if name in _OWN}
     return spec, NetworkInput(**{"channel_order": "", **own})
@@ -129,6 +130,8 @@ def input_to_dict(spec: InputSpec, network: NetworkInput | None) -> dict[str, An
         fields["margin"] = spec.margin
     if spec.landmarks is not None:
         fields["landmarks"] = [list(point) for point in spec.landmarks]
+    if spec.equalise:
+        fields["equalise"] = True
     for field in dataclasses.fields(network):
         if (value := getattr(network, field.name)) != field.default:
             fields[field.name] = list(value) if isinstance(value, tuple) else value

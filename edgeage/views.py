@@ -66,13 +66,13 @@ def cut_views(face_bgr: np.ndarray, spec: InputSpec, crops: int) -> np.ndarray:
     Raises:
         ImageError: when ``face_bgr`` has another shape or dtype.
     """
-    from edgeage.images import resize, to_chw
+    from edgeage.images import to_chw
 
     upright = spec.prepare(face_bgr)[None]
     if crops == 1:
         return upright
     if crops == 10:
-        pixels = to_chw(resize(face_bgr, _roomy(spec)))
+        pixels = to_chw(dataclasses.replace(spec, resize_hw=_roomy(spec)).resized(face_bgr))
         centre = center_crop(pixels, spec.input_hw)[None]
         upright = np.concatenate([_corners(pixels, spec.input_hw), centre])
     return np.concatenate([upright, upright[..., ::-1]])

@@ -29,6 +29,7 @@ class ZooNetwork:
         outputs: what each of its outputs means.
         margin: as of :class:`edgeage.InputSpec`.
         landmarks: as of :class:`edgeage.InputSpec`.
+        equalise: as of :class:`edgeage.InputSpec`.
 
     Raises:
         ModelError: when the model is not what is said about it.
@@ -40,6 +41,7 @@ class ZooNetwork:
     outputs: tuple[Output, ...]
     margin: float = 0.0
     landmarks: tuple[tuple[float, float], ...] | None = None
+    equalise: bool = False
 
     def __post_init__(self) -> None:
         if len(self.model.inputs) != 1 or len(self.model.inputs[0].shape) != 4:
@@ -74,7 +76,12 @@ class ZooNetwork:
     def spec(self) -> InputSpec:
         """How a face is cut and resized for it."""
         return InputSpec(
-            self.input_hw, self.input_hw, margin=self.margin, landmarks=self.landmarks, mean="none"
+            self.input_hw,
+            self.input_hw,
+            margin=self.margin,
+            landmarks=self.landmarks,
+            mean="none",
+            equalise=self.equalise,
         )
 
     def prepared(self, faces: np.ndarray) -> np.ndarray:

@@ -1,16 +1,19 @@
 """``edgeage train`` of the zoo's networks as a user types it, on made-up faces."""
 
 import csv
+import dataclasses
 import importlib.util
 import json
 import os
 import subprocess
 import sys
 
+import cv2
 import numpy as np
 import pytest
 
 from edgeage import Predictor
+from edgeage.images import equalised
 from edgeage.manifest import Manifest
 from edgeage.training.zoo.folds import train_folds
 from edgeage.training.zoo.run import ZooOptions, train_zoo
@@ -88,6 +91,28 @@ def test_the_command_trains_refuses_and_resumes(data, tmp_path, cli):
         "--weights", tmp_path / "out" / "mobilenetv2_best.keras",
     )  # fmt: skip
     assert (other.exit_code, "holds no weights of ssrnet" in other.stderr) == (1, True)
+
+
+def test_a_network_of_equalised_faces_stays_one(data, tmp_path, cli, astronaut_face):
+    words = ["train", "generation", "--data", data, "-o", tmp_path / "out", "size=32", "epochs=1"]
+    done = cli(*words, *SHORT[1:], "equalise=1")
+    assert done.exit_code == 0, done.stderr
+    manifest = Manifest.read(tmp_path / "out" / "model" / "model.json")
+    assert manifest.input.equalise
+    compile_ = ["compile", manifest.folder, "--target", "CPU", "-o", tmp_path / "ir"]
+    assert cli(*compile_, "--precision", "FP32").exit_code == 0
+    (compiled,) = (tmp_path / "ir").rglob("model.json")
+    assert Manifest.read(compiled).input == manifest.input
+    spec = dataclasses.replace(manifest.input, equalise=False)
+    plain = equalised(cv2.resize(astronaut_face, (32, 32), interpolation=cv2.INTER_AREA))
+    np.testing.assert_array_equal(spec.prepare(plain), manifest.input.prepare(astronaut_face))
+    ages = []
+    for model in (manifest.folder, tmp_path / "ir"):
+        with Predictor(model, device="CPU", detect="never") as predictor:
+            ages.append(predictor.predict(astronaut_face)[0].age)
+    assert ages[0] == pytest.approx(ages[1], abs=0.1)
+    refused = cli(*words[:5], tmp_path / "other", "equalise=2")
+    assert (refused.exit_code, "equalise of 0 or 1, got 2" in refused.stderr) == (2, True)
 
 
 def iterations(out):

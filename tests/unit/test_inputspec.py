@@ -51,6 +51,22 @@ def test_a_spec_survives_json() -> None:
     assert InputSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
 
 
+def test_a_face_is_equalised_where_that_is_wanted(astronaut_face: np.ndarray) -> None:
+    dull = (astronaut_face // 4 + 60).astype(np.uint8)
+    plain, spec = (InputSpec((64, 64), (60, 60), equalise=wanted) for wanted in (False, True))
+    assert InputSpec.from_dict(spec.to_dict()) == spec
+    assert "equalise" not in plain.to_dict()
+    spread = [np.ptp(one.prepare(dull).mean(axis=0)) for one in (plain, spec)]
+    assert spread[0] < 80
+    assert spread[1] > 200
+    # Equalised, the dull face is nearly the bright one again.
+    np.testing.assert_allclose(
+        spec.prepare(dull).mean(axis=0), spec.prepare(astronaut_face).mean(axis=0), atol=20
+    )
+    with pytest.raises(ModelError, match="equalise as true or false, got 'yes'"):
+        InputSpec(equalise="yes")
+
+
 def test_a_spec_is_frozen_and_hashable() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         InputSpec().scale = 2.0  # type: ignore[misc]

@@ -42,10 +42,11 @@ def test_a_short_input_becomes_a_spec_and_what_the_network_takes() -> None:
     [
         {"size": [62, 60], "channel_order": "BGR"},
         {"size": [224, 224], "resize": [256, 256], "margin": 0.4, "channel_order": "RGB"},
+        {"size": [8, 8], "equalise": True, "channel_order": "RGB"},
         {"size": [8, 8], "channel_order": "RGB", "layout": "NHWC", "pixel_range": [-1.0, 1.0]},
         InputSpec().to_dict(),
     ],
-    ids=["short", "cropped", "all", "edgeage's own"],
+    ids=["short", "cropped", "equalised", "all", "edgeage's own"],
 )
 def test_an_input_survives_its_fields(fields: dict[str, Any]) -> None:
     assert input_to_dict(*input_from_dict(fields)) == fields

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from edgeage.errors import TrainingError, UsageError, did_you_mean, require
+from edgeage.inputspec import InputSpec
 from edgeage.labels import GENDERS
 from edgeage.manifest import Manifest
 from edgeage.networkinput import NetworkInput
@@ -94,7 +95,8 @@ class Compact:
         del shape, data
         takes = NetworkInput("BGR", mean=MEAN)
         size_hw = (self._size, self._size)
-        return Resized(size_hw, takes, mirror=True), Resized(size_hw, takes, mirror=False)
+        spec = InputSpec(size_hw, size_hw, mean="none")
+        return Resized(spec, takes, mirror=True), Resized(spec, takes, mirror=False)
 
     def network(self, input_shape: tuple[int, int, int], start: Path | None) -> _BothTasks:
         """Return the network with its first weights: its own, or those of HSE-FaceRes."""

@@ -143,7 +143,7 @@ def train_fold(
     network = _network(options, recipe, report["input"])
     with DatumReader(options.data / _LMDB) as reader:
         seen, plain = (
-            Resized(network.input_hw, network.takes, mirror=mirror)
+            Resized(network.spec, network.takes, mirror=mirror)
             for mirror in (bool(recipe.flip), False)
         )
         genders = any(output.task == "gender" for output in network.outputs)

@@ -52,7 +52,9 @@ def zoo_trainer(joint_data, small_network, tmp_path):
 
         def make(recipe=RECIPE, head="years", out=tmp_path, fold=None):
             network = small_network(head)
-            sides = [Resized((8, 8), network.takes, mirror=mirror) for mirror in (True, False)]
+            sides = [
+                Resized(network.spec, network.takes, mirror=mirror) for mirror in (True, False)
+            ]
             faces = read_faces(joint_data, reader, *sides, recipe, fold=fold)
             out.mkdir(exist_ok=True)
             files = {"state": out / "state.npz", "best": out / "best.keras"}
