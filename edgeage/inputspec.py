@@ -37,8 +37,7 @@ class InputSpec:
         mean: ``"image"`` (a full mean image), ``"channel"`` (one value a channel) or ``"none"``.
         mean_sha256: SHA-256 of the mean as little-endian float32 in C order, (3, *resize_hw) for
             an image and (3,) for channels; None without a mean.
-        equalise: equalise the histogram of the resized face's brightness; see
-            :func:`edgeage.images.equalised`.
+        equalise: equalise the histogram of the resized face's brightness, the Y of YCrCb.
 
     Raises:
         ModelError: for a value that is impossible.
