@@ -88,7 +88,7 @@ class InputSpec:
         return (3, *self.resize_hw) if self.mean == "image" else (3,)
 
     def resized(self, face_bgr: np.ndarray) -> np.ndarray:
-        """Resize one cut-out face as :attr:`resize_hw` says, and equalise it where that is wanted.
+        """Resize one cut-out face as ``resize_hw`` says, and equalise it where that is wanted.
 
         Args:
             face_bgr: uint8 array of shape (height, width, 3), BGR.
