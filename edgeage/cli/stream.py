@@ -69,8 +69,8 @@ _PATH = click.Path(path_type=Path)
     "--detect-every",
     type=click.IntRange(1),
     metavar="N",
-    help="Search one of N frames for faces, and more while they move fast.  [default: 3; 1 with "
-    "--blur]",
+    help="Search one of N frames for faces, and the next one after a new face.  [default: 5; 1 "
+    "with --blur]",
 )
 @click.option(
     "--refresh",

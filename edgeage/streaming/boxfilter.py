@@ -15,10 +15,12 @@ __all__ = ["Box", "BoxFilter"]
 Box = tuple[float, float, float, float]
 
 # Standard deviations in parts of the face's side, of its area and of its aspect ratio: how far
-# detectors' boxes jitter, and how much a speed changes from one frame to the next.
+# detectors' boxes jitter, how much a speed changes from one frame to the next, and how far off the
+# pixels' way is.
 _CENTRE_JITTER, _AREA_JITTER, _RATIO_JITTER = 0.04, 0.08, 0.04
 _CENTRE_PUSH, _AREA_PUSH, _RATIO_DRIFT = 0.012, 0.008, 0.01
 _FIRST_SPEED = 0.25
+_FLOW_JITTER = 0.002
 
 
 class _Moving:
@@ -35,6 +37,12 @@ class _Moving:
         self._var += frames * (2 * self._cov + frames * self._speed_var) + variance * frames**2 / 3
         self._cov += frames * self._speed_var + variance * frames / 2
         self._speed_var += variance
+
+    def carry(self, frames: float, moved: float, jitter: float) -> None:
+        """Move on by what was seen, which is its speed from now on."""
+        self.value, self.speed = self.value + moved, moved / frames
+        self._var += jitter**2
+        self._cov, self._speed_var = jitter**2 / frames, (jitter / frames) ** 2
 
     def update(self, measured: float, jitter: float) -> None:
         """Take a measured value in."""
@@ -87,14 +95,23 @@ class BoxFilter:
         height = self._area.value / width
         return x - width / 2, y - height / 2, x + width / 2, y + height / 2
 
-    def predict(self, frames: float) -> None:
-        """Move on by so many frames."""
+    def predict(self, frames: float, moved: tuple[float, float] | None = None) -> None:
+        """Move on by so many frames.
+
+        Args:
+            frames: how many.
+            moved: how far the face was seen to move to the right and down meanwhile, in pixels.
+        """
         side, area = self.side, self._area.value
         # An area that would shrink to nothing stays as it is, as in SORT.
         if area + self._area.speed * frames <= area / 4:
             self._area.speed = 0.0
-        self._x.predict(frames, _CENTRE_PUSH * side)
-        self._y.predict(frames, _CENTRE_PUSH * side)
+        if moved is None or not frames:
+            self._x.predict(frames, _CENTRE_PUSH * side)
+            self._y.predict(frames, _CENTRE_PUSH * side)
+        else:
+            self._x.carry(frames, moved[0], _FLOW_JITTER * side)
+            self._y.carry(frames, moved[1], _FLOW_JITTER * side)
         self._area.predict(frames, _AREA_PUSH * area)
         self._ratio_var += _RATIO_DRIFT**2 * frames
 

@@ -198,7 +198,7 @@ class FaceStream:
         """Tell whose faces there are and whose age and gender are to be estimated."""
         for work in works:
             if isinstance(work.taken, Captured):
-                self._tracker.move(work.taken.number)
+                self._tracker.move(work.taken.number, work.taken.picture)
                 searched = self._is_due()
                 if searched:
                     self._search(work, work.taken)

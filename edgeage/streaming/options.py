@@ -19,8 +19,8 @@ class StreamOptions:
         max_fps: the most frames a second that are looked at; a camera's others are passed over,
             a file is read more slowly. None for as many as can be.
         detect_every: of how many frames looked at one at least is searched for faces; in between
-            they are where they were going. Faces that are new or move fast are searched for
-            sooner.
+            they are followed by their pixels. After a face was found for the first time the next
+            frame is searched.
         refresh: after how many frames at the latest a face's age and gender are estimated again;
             1 for every frame that is searched.
         coast: for how many frames a face that is not found goes on along its way.
@@ -39,7 +39,7 @@ class StreamOptions:
 
     every: int = 1
     max_fps: float | None = None
-    detect_every: int = 3
+    detect_every: int = 5
     refresh: int = 30
     coast: int = 20
     remember: int = 90

@@ -1,7 +1,8 @@
 """Which face of a frame is which of the frames before: SORT, with a short memory.
 
 A. Bewley et al., «Simple Online and Realtime Tracking», ICIP 2016: every track's box is moved on by
-a Kalman filter and matched with the detections by the most overlap in all. Two things are added.
+a Kalman filter and matched with the detections by the most overlap in all. Three things are added.
+The speeds of faces in sight are those of their pixels (:mod:`edgeage.streaming.flow`).
 What is left over is matched once more with both boxes enlarged (F. Yang et al., «Hard to Track
 Objects with Irregular Motions and Similar Appearances? Make It Easier by Buffering the Matching
 Space», WACV 2023), which keeps a small face that moves by its own width. And a face that comes
@@ -19,6 +20,7 @@ import numpy as np
 from edgeage.faces.boxes import overlap
 from edgeage.streaming.assignment import assign
 from edgeage.streaming.boxfilter import BoxFilter
+from edgeage.streaming.flow import Flow
 from edgeage.streaming.looks import likeness
 
 if TYPE_CHECKING:
@@ -33,8 +35,6 @@ _LEAST_OVERLAP = 0.3
 _BUFFER, _LEAST_BUFFERED = 0.5, 0.15
 _SURE = 2
 """Detections after which a track is believed, and gets its number."""
-_FAR = 0.25
-"""Parts of its side that a face may be moved on before it is better searched for."""
 # Of 200 faces seen twice, in other light and focus, 99 % are above the one; of different people
 # 28 % are above the other.
 _STRANGE, _ALIKE = 0.75, 0.8
@@ -75,13 +75,6 @@ class Track:
         self.filter = BoxFilter(_box(face))
 
     @property
-    def is_unsure(self) -> bool:
-        """Whether it was found by the last search, and is new, or moves fast."""
-        (x, y), (left, top, right, bottom) = self.filter.centre, _box(self.face)
-        moved = math.hypot(x - (left + right) / 2, y - (top + bottom) / 2)
-        return not self.missed and (self.hits < _SURE or moved > _FAR * self.filter.side)
-
-    @property
     def is_shown(self) -> bool:
         """Whether it is believed, and was found by the last search."""
         return self.number > 0 and not self.missed
@@ -109,16 +102,28 @@ class Tracker:
         self._memory = memory or Memory()
         self.tracks: list[Track] = []
         self._gone: list[Track] = []
+        self._flow = Flow()
         self._frame: int | None = None
         self._searches = 0
         self.count = 0
 
-    def move(self, frame: int) -> None:
-        """Move all tracks on to a frame, by its number in the source."""
+    def move(self, frame: int, picture_bgr: np.ndarray | None = None) -> None:
+        """Move all tracks on to a frame.
+
+        Args:
+            frame: its number in the source.
+            picture_bgr: uint8 array of shape (height, width, 3), BGR, in which those in sight are
+                followed; None to move all along their way.
+        """
         frames = frame - (frame if self._frame is None else self._frame)
         self._frame = frame
+        seen = [track for track in self.tracks if not track.missed]
+        moved: dict[int, tuple[float, float] | None] = {}
+        if picture_bgr is not None:
+            steps = self._flow.moved(picture_bgr, [track.filter.box for track in seen])
+            moved = {id(track): step for track, step in zip(seen, steps, strict=True)}
         for track in self.tracks:
-            track.filter.predict(frames)
+            track.filter.predict(frames, moved.get(id(track)))
 
     def update(self, faces: Sequence[FoundFace], looks: Sequence[Look]) -> None:
         """Take in what a search found in the frame last moved to.
@@ -145,8 +150,8 @@ class Tracker:
 
     @property
     def is_unsure(self) -> bool:
-        """Whether a face is so new, or moves so fast, that this frame had better be searched."""
-        return any(track.is_unsure for track in self.tracks)
+        """Whether a face is so new that this frame had better be searched."""
+        return any(not track.missed and track.hits < _SURE for track in self.tracks)
 
     def is_known(self, number: int) -> bool:
         """Tell whether a track of this number is there, or may come back."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 
+import cv2
 import numpy as np
 import pytest
 
@@ -38,33 +39,36 @@ def test_everybody_keeps_their_number(follow, video, detect_every, found):
     assert score.found > found
     assert score.false < 0.15
     assert summary.tracks == 5
-    assert 90 / detect_every <= summary.searched <= 90 * min(1, 1 / detect_every + 0.35)
+    assert 90 / detect_every <= summary.searched <= 90 * min(1, 1 / detect_every + 0.1)
     # Frames between searches have their faces where they were going, never for long.
     searched = [frame.number for frame in frames if not any(f.predicted for f in frame.faces)]
     assert len(searched) == summary.searched
     assert max(map(int.__sub__, searched[1:], searched)) <= detect_every
 
 
-@pytest.mark.parametrize(("step", "searches"), [(0, 11), (2, 11), (6, 16), (12, 30)])
-def test_faces_that_move_fast_are_searched_for_more_often(step, searches):
-    """A face of 40 pixels that moves by none of them, a twentieth, a seventh, over a quarter."""
+@pytest.mark.parametrize("step", [0, 3, 15], ids=["still", "slow", "fast"])
+def test_a_face_is_followed_between_searches_however_it_turns(step, made):
+    """A face of 40 pixels moves by so many a frame, and turns back between searches."""
+    chip = cv2.resize(made[0].drawn_chips(1)[0].pixels, (40, 40), interpolation=cv2.INTER_AREA)
+    ways = np.cumsum([step if n % 14 < 7 else -step for n in range(30)]) + 60
 
     def frame(number):
-        picture = np.full((60, 420, 3), 90, np.uint8)
+        picture = np.full((90, 250, 3), 90, np.uint8)
+        picture[20:60, ways[number] : ways[number] + 40] = chip
         picture[0, 0, 0] = number
         return picture
 
     def found(picture):
-        left = 10 + step * int(picture[0, 0, 0])
-        return [Detection((left, 10, left + 40, 50), 0.9)]
+        left = ways[picture[0, 0, 0]]
+        return [Detection((left, 20, left + 40, 60), 0.9)]
 
     with Predictor(backend=FakeBackend(), detector=FakeDetector(found)) as predictor:
         stream = predictor.stream(ArraySource([frame(number) for number in range(30)]))
         faces = [(n, face) for n, frame in enumerate(stream) for face in frame.faces]
-    assert stream.summary.searched == pytest.approx(searches, abs=1)
-    assert [face.track for _, face in faces] == [1] * 30
-    late = [abs(face.box[0] - 10 - step * n) for n, face in faces]
-    assert max(late) <= 0.25 * 40
+    # The first two frames, then every fifth.
+    assert stream.summary.searched == 7
+    assert [(n, face.track) for n, face in faces] == [(n, 1) for n in range(30)]
+    assert max(abs(face.box[0] - ways[n]) for n, face in faces) <= 2
 
 
 def test_ages_flicker_less_and_err_no_more_than_frame_by_frame(follow, predictor, video, made):

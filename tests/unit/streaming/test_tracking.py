@@ -95,6 +95,21 @@ def test_one_step_of_several_frames_is_as_many_steps_of_one():
     assert one.box == pytest.approx(other.box, rel=1e-6)
 
 
+def test_a_face_goes_where_it_is_seen_to_and_on_from_there():
+    follower = BoxFilter((0, 0, 40, 40))
+    for way in ((9, 2), (-12, 2)):
+        follower.predict(1, way)
+    assert follower.box == pytest.approx((-3, 4, 37, 44))
+    follower.predict(2)
+    assert follower.box == pytest.approx((-27, 8, 13, 48))
+    follower.update((-23, 8, 17, 48))
+    # A detection corrects the place, and the speed little.
+    assert -27 < follower.box[0] < -23
+    before = follower.box[0]
+    follower.predict(1)
+    assert follower.box[0] - before == pytest.approx(-12, abs=1)
+
+
 def test_a_shrinking_face_keeps_an_area():
     follower = BoxFilter((0, 0, 100, 100))
     for side in (80, 60, 40):
