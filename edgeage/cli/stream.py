@@ -69,8 +69,8 @@ _PATH = click.Path(path_type=Path)
     "--detect-every",
     type=click.IntRange(1),
     metavar="N",
-    help="Search one of N frames for faces, and the next one after a new face.  [default: 5; 1 "
-    "with --blur]",
+    help="Search one of N frames for faces; in between look only where they should be by now.  "
+    "[default: 5; 1 with --blur]",
 )
 @click.option(
     "--refresh",
@@ -124,7 +124,7 @@ def command(
     options = StreamOptions(
         every=every,
         max_fps=max_fps,
-        detect_every=detect_every or (1 if blur else 3),
+        detect_every=detect_every or (1 if blur else StreamOptions.detect_every),
         refresh=refresh,
         reconnect_s=reconnect,
     )

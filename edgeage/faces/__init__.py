@@ -2,7 +2,7 @@
 
 from edgeage.faces.crop import FaceSquare, cut_face, face_square, is_face_crop
 from edgeage.faces.cutter import FaceCutter
-from edgeage.faces.detection import Detection, Detector
+from edgeage.faces.detection import Detection, Detector, Rechecking
 from edgeage.faces.opening import DETECTORS, open_detector
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Detector",
     "FaceCutter",
     "FaceSquare",
+    "Rechecking",
     "cut_face",
     "face_square",
     "is_face_crop",

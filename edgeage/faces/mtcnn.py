@@ -57,6 +57,31 @@ class _Faces:
         return _Faces(self.boxes[kept], self.logits[kept], self.owners[kept])
 
 
+@dataclasses.dataclass(frozen=True)
+class _Judged:
+    """What the last stage says: boxes (n, 4), probabilities (n,), landmarks (n, 5, 2)."""
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    points: np.ndarray
+
+    def __getitem__(self, kept: np.ndarray) -> _Judged:
+        return _Judged(self.boxes[kept], self.scores[kept], self.points[kept])
+
+    def detection(self, place: int) -> Detection:
+        return Detection(
+            tuple(self.boxes[place].tolist()),
+            float(self.scores[place]),
+            tuple(map(tuple, self.points[place].tolist())),
+            detector=MtcnnDetector.name,
+        )
+
+    def detections(self) -> list[Detection]:
+        """Return those that no surer one covers, the surest first."""
+        kept = np.flatnonzero(~covered_by_better(self.boxes, self.scores, 0.7))
+        return [self.detection(n) for n in kept[np.argsort(-self.scores[kept], kind="stable")]]
+
+
 class MtcnnDetector:
     """Finds faces and five landmarks each; see :class:`edgeage.faces.Detector`.
 
@@ -104,6 +129,29 @@ class MtcnnDetector:
         found = self._sorted_out(halves, found)
         return self._settled(halves, found)
 
+    def look_again(
+        self, picture: np.ndarray, boxes: Sequence[tuple[float, float, float, float]]
+    ) -> list[Detection | None]:
+        """Look for faces where they are expected alone; see :class:`edgeage.faces.Rechecking`.
+
+        The last network sees the square about each box, as if the others had let it through.
+
+        Raises:
+            DeviceError: when the device fails.
+            UsageError: after :meth:`close`.
+        """
+        if not boxes:
+            return []
+        squares = squared(np.array(boxes, np.float64))
+        sides = squares[:, 2] - squares[:, 0]
+        halves = [Halves(picture, SIDES["onet"] / max(1.0, float(sides.min())))]
+        none = np.zeros(len(squares), np.int64)
+        found = self._judged(halves, _Faces(squares, none.astype(np.float64), none))
+        return [
+            found.detection(place) if score > self._min_score else None
+            for place, score in enumerate(found.scores)
+        ]
+
     def close(self) -> None:
         """Give the device and its memory back; closing twice is harmless."""
         for network in self._networks:
@@ -137,22 +185,21 @@ class MtcnnDetector:
         return dataclasses.replace(found, boxes=squared(refined(found.boxes, offsets)))
 
     def _settled(self, halves: Sequence[Halves], found: _Faces) -> list[list[Detection]]:
+        """Take what the third network is sure of."""
+        last = self._judged(halves, found)
+        sides = (last.boxes[:, 2:] - last.boxes[:, :2]).max(axis=1, initial=0)
+        sure = (sides >= (self._min_size or 0)) & (last.scores > self._min_score)
+        return [last[sure & (found.owners == number)].detections() for number in range(len(halves))]
+
+    def _judged(self, halves: Sequence[Halves], found: _Faces) -> _Judged:
         """Run the third network, which has the last word and tells the landmarks."""
         answers = self._run(2, halves, found)
-        boxes = refined(found.boxes, answers[:, 1:5])
         scores = 1 / (1 + np.exp(-answers[:, 0].astype(np.float64)))
-        large = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) >= (self._min_size or 0)
-        sure = np.flatnonzero(large & (scores > self._min_score))
-        boxes, scores = boxes[sure], scores[sure]
-        squares, owners = found.boxes[sure], found.owners[sure]
         # All x, then all y, as fractions of the square that was looked at.
-        fractions = answers[sure, 5:].reshape(-1, 2, 5)
-        low, size = squares[:, :2, None], (squares[:, 2:] - squares[:, :2])[:, :, None]
-        points = (low + size * fractions).transpose(0, 2, 1)
-        return [
-            _detections(boxes[own], scores[own], points[own])
-            for own in (np.flatnonzero(owners == number) for number in range(len(halves)))
-        ]
+        fractions = answers[:, 5:].reshape(-1, 2, 5)
+        low, high = found.boxes[:, :2, None], found.boxes[:, 2:, None]
+        points = (low + (high - low) * fractions).transpose(0, 2, 1)
+        return _Judged(refined(found.boxes, answers[:, 1:5]), scores, points)
 
     def _run(self, stage: int, halves: Sequence[Halves], found: _Faces) -> np.ndarray:
         """Run a network on the candidates' pixels; float32 of its values, a row each."""
@@ -196,16 +243,3 @@ def _batches(cuts: np.ndarray) -> list[np.ndarray]:
         parts.append(np.concatenate([part, missing]) if len(missing) else part)
         start += size
     return parts
-
-
-def _detections(boxes: np.ndarray, scores: np.ndarray, points: np.ndarray) -> list[Detection]:
-    kept = np.flatnonzero(~covered_by_better(boxes, scores, 0.7))
-    return [
-        Detection(
-            tuple(boxes[index].tolist()),
-            float(scores[index]),
-            tuple(map(tuple, points[index].tolist())),
-            detector=MtcnnDetector.name,
-        )
-        for index in kept[np.argsort(-scores[kept], kind="stable")]
-    ]

@@ -132,6 +132,42 @@ class FaceFinder:
             for picture, detections in zip(pictures, found, strict=True)
         ]
 
+    @property
+    def looks_again(self) -> bool:
+        """Whether the detector can look for faces where they are expected alone; opens it.
+
+        Raises:
+            EdgeageError: as :meth:`open`.
+        """
+        from edgeage.faces import Rechecking
+
+        return self.detect != "never" and isinstance(self.open(), Rechecking)
+
+    def look_again(
+        self, picture: np.ndarray, boxes: Sequence[tuple[float, float, float, float]]
+    ) -> list[FoundFace | None]:
+        """Look for faces where they are expected alone, where :attr:`looks_again`.
+
+        Args:
+            picture: uint8 array of shape (height, width, 3), BGR.
+            boxes: as :meth:`edgeage.faces.Rechecking.look_again` takes them.
+
+        Returns:
+            For each box the face there, or None where it is no more.
+
+        Raises:
+            EdgeageError: as :meth:`find`.
+        """
+        from edgeage.faces import Rechecking
+
+        detector = self.open()
+        assert isinstance(detector, Rechecking)
+        found = detector.look_again(picture, boxes)
+        return [
+            FoundFace(box, one) if one is not None and (box := _clipped(one, picture)) else None
+            for one in found
+        ]
+
     def open(self) -> Detector:
         """Open the detector unless it is open.
 

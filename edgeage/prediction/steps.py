@@ -171,6 +171,25 @@ class PictureSteps:
         with self.clock.measure("detect", len(pictures)):
             return self._finder.find_all(pictures)
 
+    @property
+    def looks_again(self) -> bool:
+        """Whether :meth:`look_again` is possible; opens the detector.
+
+        Raises:
+            EdgeageError: as :meth:`find`.
+        """
+        return self._finder.looks_again
+
+    def look_again(
+        self, picture: np.ndarray, boxes: Sequence[tuple[float, float, float, float]]
+    ) -> list[FoundFace | None]:
+        """Look for faces of a frame where they are expected alone; see :class:`FaceFinder`.
+
+        Raises:
+            EdgeageError: as :meth:`find`.
+        """
+        return self._finder.look_again(picture, boxes)
+
     def align(self, works: Sequence[PictureWork]) -> None:
         """Cut the faces out as the networks want them; then the picture is dropped."""
         for work in works:

@@ -11,6 +11,7 @@ one; between two of them only a few frames wait.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import time
 from typing import TYPE_CHECKING
@@ -197,33 +198,39 @@ class FaceStream:
     def _follow(self, works: Sequence[_Work]) -> None:
         """Tell whose faces there are and whose age and gender are to be estimated."""
         for work in works:
-            if isinstance(work.taken, Captured):
-                self._tracker.move(work.taken.number, work.taken.picture)
-                searched = self._is_due()
-                if searched:
-                    self._search(work, work.taken)
-                self._look(work, work.taken, searched=searched)
+            if isinstance(taken := work.taken, Captured):
+                looks = self._steps.looks_again
+                self._tracker.move(taken.number, taken.picture, follow=not looks)
+                self._passed += 1
+                if searched := self._is_due(looks=looks):
+                    self._search(work, taken)
+                elif looks:
+                    self._tracker.check(
+                        functools.partial(self._steps.look_again, taken.picture),
+                        functools.partial(look_at, taken.picture),
+                    )
+                self._look(work, taken, seen=searched or looks)
 
-    def _is_due(self) -> bool:
-        """Tell whether to search the frame for faces, and count on that."""
-        if self._searched and not self._tracker.is_unsure:
-            self._passed += 1
-            if self._passed < self.options.detect_every:
-                return False
-        self._passed = 0
-        self._searched += 1
-        return True
+    def _is_due(self, *, looks: bool) -> bool:
+        """Tell whether to search the frame for faces.
+
+        Args:
+            looks: whether a face that is new can be looked for alone.
+        """
+        due = not self._searched or self._passed >= self.options.detect_every
+        return due or (not looks and self._tracker.is_unsure)
 
     def _search(self, work: _Work, taken: Captured) -> None:
+        self._passed, self._searched = 0, self._searched + 1
         (found,) = self._steps.find([taken.picture])
         self._tracker.update(found, [look_at(taken.picture, face) for face in found])
         work.forgotten = [n for n in self._schedules if not self._tracker.is_known(n)]
         for number in work.forgotten:
             del self._schedules[number]
 
-    def _look(self, work: _Work, taken: Captured, *, searched: bool) -> None:
+    def _look(self, work: _Work, taken: Captured, *, seen: bool) -> None:
         for track in self._tracker.tracks:
-            box = _inside(track, taken.picture, predicted=not searched or track.missed > 0)
+            box = _inside(track, taken.picture, predicted=not seen or track.missed > 0)
             if box is None:
                 continue
             if not track.is_shown:
@@ -231,9 +238,8 @@ class FaceStream:
                 continue
             quality = track.look.quality
             schedule = self._schedules.setdefault(track.number, Schedule(self.options.refresh))
-            wanted = searched and schedule.is_due(taken.number, quality)
-            seen = _Seen(track.number, box, track.face, quality, not searched, wanted)
-            work.seen.append(seen)
+            wanted = seen and schedule.is_due(taken.number, quality)
+            work.seen.append(_Seen(track.number, box, track.face, quality, not seen, wanted))
         work.seen.sort(key=lambda seen: seen.number)
 
     def _estimate(self, works: Sequence[_Work]) -> None:

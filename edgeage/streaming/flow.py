@@ -8,6 +8,7 @@ points (Z. Kalal et al., «Forward-Backward Error», ICPR 2010).
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,26 +33,35 @@ class Flow:
     """Compares each frame with the one before."""
 
     def __init__(self) -> None:
-        self._last: np.ndarray | None = None
+        self._frames: list[_Frame] = []
 
-    def moved(
-        self, picture_bgr: np.ndarray, boxes: Sequence[tuple[float, float, float, float]]
-    ) -> list[tuple[float, float] | None]:
-        """Take the next frame in.
+    def take(self, picture_bgr: np.ndarray) -> None:
+        """Take the next frame in, which costs nothing yet.
 
         Args:
-            picture_bgr: uint8 array of shape (height, width, 3), BGR.
-            boxes: of faces in the frame before: left, top, right and bottom edge in pixels.
+            picture_bgr: uint8 array of shape (height, width, 3), BGR; not to be changed.
+        """
+        self._frames = [*self._frames[-1:], _Frame(picture_bgr)]
+
+    def moved(
+        self, boxes: Sequence[tuple[float, float, float, float]]
+    ) -> list[tuple[float, float] | None]:
+        """Tell how far faces have moved from the frame before the last to the last.
+
+        Args:
+            boxes: of faces in the frame before the last: left, top, right and bottom edge in
+                pixels.
 
         Returns:
             For each how far it moved to the right and down, in pixels; None where that cannot be
             seen.
         """
-        grey = _shrunk(picture_bgr)
-        last, self._last = self._last, grey
-        if last is None or last.shape != grey.shape or not boxes:
+        if len(self._frames) < 2 or not boxes:
             return [None] * len(boxes)
-        scale = np.array(grey.shape[::-1]) / picture_bgr.shape[1::-1]
+        last, grey = (frame.grey for frame in self._frames)
+        if last.shape != grey.shape:
+            return [None] * len(boxes)
+        scale = np.array(grey.shape[::-1]) / self._frames[-1].picture.shape[1::-1]
         corners = np.array(boxes).reshape(-1, 2, 2) * scale
         points = corners[:, :1] + (corners[:, 1:] - corners[:, :1]) * _GRID
         there, found = _followed(last, grey, points)
@@ -64,6 +74,17 @@ class Flow:
             else None
             for start, end, kept in zip(points, there, good, strict=True)
         ]
+
+
+class _Frame:
+    """A frame and, once it is asked for, its small grey copy."""
+
+    def __init__(self, picture_bgr: np.ndarray) -> None:
+        self.picture = picture_bgr
+
+    @functools.cached_property
+    def grey(self) -> np.ndarray:
+        return _shrunk(self.picture)
 
 
 def _own(points: np.ndarray, corners: np.ndarray) -> np.ndarray:

@@ -43,7 +43,8 @@ class TrackedFace(Face):
         track: number of its track, from 1 on; the same as long as it is followed.
         quality: how well it was seen when it was last detected, 0 to 1: the product of size,
             sharpness and frontalness.
-        predicted: whether the box is where the face moved to, in a frame that was not searched.
+        predicted: whether the box is where its pixels moved to, in a frame in which the detector
+            did not see it.
     """
 
     track: int = 0

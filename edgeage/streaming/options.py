@@ -18,9 +18,10 @@ class StreamOptions:
         every: of how many frames one is looked at.
         max_fps: the most frames a second that are looked at; a camera's others are passed over,
             a file is read more slowly. None for as many as can be.
-        detect_every: of how many frames looked at one at least is searched for faces; in between
-            they are followed by their pixels. After a face was found for the first time the next
-            frame is searched.
+        detect_every: of how many frames looked at one at least is searched for faces. In between
+            they are looked for only where they should be by now, if the detector can (``mtcnn``);
+            else they are followed by their pixels, and the frame after a face was found for the
+            first time is searched.
         refresh: after how many frames at the latest a face's age and gender are estimated again;
             1 for every frame that is searched.
         coast: for how many frames a face that is not found goes on along its way.

@@ -2,11 +2,12 @@
 
 A. Bewley et al., «Simple Online and Realtime Tracking», ICIP 2016: every track's box is moved on by
 a Kalman filter and matched with the detections by the most overlap in all. Three things are added.
-The speeds of faces in sight are those of their pixels (:mod:`edgeage.streaming.flow`).
-What is left over is matched once more with both boxes enlarged (F. Yang et al., «Hard to Track
-Objects with Irregular Motions and Similar Appearances? Make It Easier by Buffering the Matching
-Space», WACV 2023), which keeps a small face that moves by its own width. And a face that comes
-back soon, near where it was lost, in about the same size and colours, has its number again.
+Between two searches each face is looked for where it should be, or moved on by its pixels
+(:mod:`edgeage.streaming.flow`). What is left over is matched once more with both boxes enlarged
+(F. Yang et al., «Hard to Track Objects with Irregular Motions and Similar Appearances? Make It
+Easier by Buffering the Matching Space», WACV 2023), which keeps a small face that moves by its own
+width. And a face that comes back soon, near where it was lost, in about the same size and colours,
+has its number again.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ import numpy as np
 
 from edgeage.faces.boxes import overlap
 from edgeage.streaming.assignment import assign
-from edgeage.streaming.boxfilter import BoxFilter
+from edgeage.streaming.boxfilter import Box, BoxFilter
 from edgeage.streaming.flow import Flow
 from edgeage.streaming.looks import likeness
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from edgeage.prediction.finder import FoundFace
     from edgeage.streaming.looks import Look
@@ -41,6 +42,8 @@ _STRANGE, _ALIKE = 0.75, 0.8
 _NEAR, _SPEED = 2.0, 0.12
 _SIZE_RATIO = 2.0
 _COLOUR_SHARE = 0.2
+_SAME = 0.7
+"""Overlap, in parts of the smaller box, from which two boxes are one face, as in MTCNN."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,20 +67,28 @@ class Track:
         face: what the detector last said of it.
         look: its look then, with the colours of the last detections mixed.
         filter: where it is going.
+        before: its box in the frame before.
         seen: number of the frame of its last detection.
         hits: how often it was detected.
-        missed: how many searches have not found it since.
+        missed: how many looks have not found it since.
     """
 
     def __init__(self, face: FoundFace, look: Look, frame: int) -> None:
         self.number, self.hits, self.missed = 0, 1, 0
         self.face, self.look, self.seen = face, look, frame
         self.filter = BoxFilter(_box(face))
+        self.before = self.filter.box
 
     @property
     def is_shown(self) -> bool:
-        """Whether it is believed, and was found by the last search."""
+        """Whether it is believed, and was found by the last look."""
         return self.number > 0 and not self.missed
+
+    def seen_again(self, face: FoundFace, frame: int) -> None:
+        """Take in that it was found where it was expected, without a search."""
+        self.filter.update(_box(face))
+        self.face, self.seen, self.missed = face, frame, 0
+        self.hits += 1
 
     def found(self, face: FoundFace, look: Look, frame: int) -> None:
         """Take a detection in."""
@@ -107,22 +118,28 @@ class Tracker:
         self._searches = 0
         self.count = 0
 
-    def move(self, frame: int, picture_bgr: np.ndarray | None = None) -> None:
+    def move(
+        self, frame: int, picture_bgr: np.ndarray | None = None, *, follow: bool = True
+    ) -> None:
         """Move all tracks on to a frame.
 
         Args:
             frame: its number in the source.
-            picture_bgr: uint8 array of shape (height, width, 3), BGR, in which those in sight are
-                followed; None to move all along their way.
+            picture_bgr: uint8 array of shape (height, width, 3), BGR; not to be changed. None
+                where it is not known.
+            follow: move those in sight as far as their pixels did, else along their way.
         """
         frames = frame - (frame if self._frame is None else self._frame)
         self._frame = frame
         seen = [track for track in self.tracks if not track.missed]
         moved: dict[int, tuple[float, float] | None] = {}
         if picture_bgr is not None:
-            steps = self._flow.moved(picture_bgr, [track.filter.box for track in seen])
+            self._flow.take(picture_bgr)
+        if picture_bgr is not None and follow:
+            steps = self._flow.moved([track.filter.box for track in seen])
             moved = {id(track): step for track, step in zip(seen, steps, strict=True)}
         for track in self.tracks:
+            track.before = track.filter.box
             track.filter.predict(frames, moved.get(id(track)))
 
     def update(self, faces: Sequence[FoundFace], looks: Sequence[Look]) -> None:
@@ -145,6 +162,51 @@ class Tracker:
         for track in left_tracks:
             track.missed += 1
         self.tracks += [Track(faces[n], looks[n], frame) for n in left_faces]
+        self._number_new()
+        self._forget(frame)
+
+    def check(
+        self,
+        find: Callable[[list[Box]], list[FoundFace | None]],
+        look: Callable[[FoundFace], Look],
+    ) -> None:
+        """Look for every face where it is expected, in the frame last moved to.
+
+        Who is in sight and not there is looked for once more where the pixels went.
+
+        Of two tracks that come upon one face, the one in sight has it before the one that was out
+        of sight, and the nearer before the other. Who was out of sight has to have its colours.
+
+        Args:
+            find: finds the faces about boxes, for each the face there or None.
+            look: tells what one looks like.
+        """
+        faces = find([track.filter.box for track in self.tracks])
+        lost = [n for n, face in enumerate(faces) if face is None and not self.tracks[n].missed]
+        steps = self._flow.moved([self.tracks[n].before for n in lost])
+        again = {
+            n: _shifted(self.tracks[n].before, step)
+            for n, step in zip(lost, steps, strict=True)
+            if step is not None
+        }
+        for n, face in zip(again, find(list(again.values())), strict=True):
+            faces[n] = face
+        frame, taken = self._frame or 0, np.empty((0, 4))
+        there = [
+            (track.missed > 0, -_shared(track, face), number, face)
+            for number, (track, face) in enumerate(zip(self.tracks, faces, strict=True))
+            if face is not None
+        ]
+        for hidden, _, number, face in sorted(there, key=lambda entry: entry[:3]):
+            track, box = self.tracks[number], np.array([_box(face)])
+            if (overlap(box, taken, of_smaller=True) > _SAME).any():
+                continue
+            if hidden and likeness([look(face)], [track.look])[0, 0] < _STRANGE:
+                continue
+            track.seen_again(face, frame)
+            taken = np.vstack([taken, box])
+        for track in self.tracks:
+            track.missed += track.seen != frame
         self._number_new()
         self._forget(frame)
 
@@ -225,6 +287,11 @@ def _matched(
     return [(row, column) for row, column in assign(-shared) if shared[row, column] > 0]
 
 
+def _shifted(box: Box, step: tuple[float, float]) -> Box:
+    (left, top, right, bottom), (x, y) = box, step
+    return left + x, top + y, right + x, bottom + y
+
+
 def _enlarged(boxes_xyxy: np.ndarray, buffer: float) -> np.ndarray:
     size = np.tile(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 2)
     grown: np.ndarray = boxes_xyxy + size * np.array([-buffer, -buffer, buffer, buffer])
@@ -239,6 +306,11 @@ def _is_near(new: Track, old: Track) -> bool:
         return False
     reach = (_NEAR + _SPEED * (new.seen - old.seen)) * max(side, former)
     return math.hypot(x - (left + right) / 2, y - (top + bottom) / 2) < reach
+
+
+def _shared(track: Track, face: FoundFace) -> float:
+    boxes = np.array([track.filter.box]), np.array([_box(face)])
+    return float(overlap(*boxes, of_smaller=False)[0, 0])
 
 
 def _box(face: FoundFace) -> tuple[float, float, float, float]:

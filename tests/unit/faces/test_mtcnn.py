@@ -59,6 +59,23 @@ def test_pictures_of_any_size_together_are_as_each_alone(mtcnn, astronaut, crowd
             assert one.box == pytest.approx(other.box, abs=0.5)
 
 
+@pytest.mark.parametrize("shift", [(0, 0), (12, -9), (-10, 12)], ids=str)
+def test_a_face_is_found_again_where_it_is_expected(mtcnn, astronaut, crowd, shift):
+    for picture in (astronaut, crowd):
+        (found,) = mtcnn.detect([picture])
+        moves = [np.array(shift * 2) * face.width / 87 for face in found]
+        expected = [tuple(face.box + move) for face, move in zip(found, moves, strict=True)]
+        nowhere = (0, 0, 60, 60)
+        *again, none = mtcnn.look_again(picture, [*expected, nowhere])
+        assert none is None
+        for before, now in zip(found, again, strict=True):
+            assert now.detector == "mtcnn"
+            assert now.box == pytest.approx(before.box, abs=0.12 * before.width)
+            for point, other in zip(now.landmarks, before.landmarks, strict=True):
+                assert point == pytest.approx(other, abs=0.06 * before.width)
+    assert mtcnn.look_again(astronaut, []) == []
+
+
 def test_the_surest_come_first(mtcnn, crowd):
     scores = [face.score for face in mtcnn.detect([crowd])[0]]
     assert scores == sorted(scores, reverse=True)

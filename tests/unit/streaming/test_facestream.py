@@ -12,9 +12,24 @@ import pytest
 from edgeage import Predictor, UsageError
 from edgeage.errors import DeviceError, VideoError
 from edgeage.faces import Detection
+from edgeage.faces.boxes import overlap
 from edgeage.streaming import ArraySource, StreamOptions
 from edgeage.streaming.events import frame_event
 from edgeage.testing import FakeBackend, FakeDetector
+
+
+class Rechecking(FakeDetector):
+    """Finds a face again that overlaps the box it is expected in."""
+
+    def look_again(self, picture, boxes):
+        found = self._find(picture)
+        if not found:
+            return [None] * len(boxes)
+        shared = overlap(
+            np.array(boxes).reshape(-1, 4), np.array([one.box for one in found]), of_smaller=False
+        )
+        best = shared.argmax(axis=1) if len(boxes) else []
+        return [found[n] if row[n] > 0.4 else None for row, n in zip(shared, best, strict=True)]
 
 
 @pytest.fixture
@@ -69,6 +84,42 @@ def test_a_face_is_followed_between_searches_however_it_turns(step, made):
     assert stream.summary.searched == 7
     assert [(n, face.track) for n, face in faces] == [(n, 1) for n in range(30)]
     assert max(abs(face.box[0] - ways[n]) for n, face in faces) <= 2
+
+
+@pytest.mark.parametrize("detect_every", [3, 5])
+def test_a_detector_that_rechecks_searches_no_more_than_it_has_to(video, made, detect_every):
+    detector, options = Rechecking(video.detect), StreamOptions(detect_every=detect_every)
+    with Predictor(backend=FakeBackend(), detector=detector, detect="always") as predictor:
+        stream = predictor.stream(ArraySource(video.kept, fps=25), options=options)
+        frames = list(stream)
+    score = made[1].score(video, [(frame.number, frame.faces) for frame in frames])
+    assert stream.summary.searched == 90 / detect_every
+    assert (score.switches, score.tracks, score.false) == (0, 5, pytest.approx(0, abs=0.1))
+    assert score.found > 0.93
+    assert all(face.age is not None for frame in frames for face in frame.faces)
+    # What is shown was seen there; who is gone is gone at once.
+    assert not any(face.predicted for frame in frames for face in frame.faces)
+
+
+def test_a_face_that_rushes_on_is_looked_for_where_its_pixels_went(made):
+    """It moves by half its side a frame, of which nothing is known at first."""
+    chip = cv2.resize(made[0].drawn_chips(1)[0].pixels, (50, 50), interpolation=cv2.INTER_AREA)
+
+    def frame(number):
+        picture = np.full((90, 350, 3), 90, np.uint8)
+        picture[20:70, 10 + 24 * number : 60 + 24 * number] = chip
+        picture[0, 0, 0] = number
+        return picture
+
+    def found(picture):
+        left = 10 + 24 * int(picture[0, 0, 0])
+        return [Detection((left, 20, left + 50, 70), 0.9)]
+
+    with Predictor(backend=FakeBackend(), detector=Rechecking(found)) as predictor:
+        stream = predictor.stream(ArraySource([frame(number) for number in range(12)]))
+        faces = [(n, face.track, face.box[0]) for n, f in enumerate(stream) for face in f.faces]
+    assert stream.summary.searched == 3
+    assert faces == [(n, 1, 10 + 24 * n) for n in range(12)]
 
 
 def test_ages_flicker_less_and_err_no_more_than_frame_by_frame(follow, predictor, video, made):
