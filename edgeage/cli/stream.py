@@ -70,7 +70,7 @@ _PATH = click.Path(path_type=Path)
     type=click.IntRange(1),
     metavar="N",
     help="Search one of N frames for faces; in between look only where they should be by now.  "
-    "[default: 5; 1 with --blur]",
+    "[default: 8; 1 with --blur]",
 )
 @click.option(
     "--refresh",

@@ -30,7 +30,7 @@ _REMAP_SIDE = 32766
 
 
 class Halves:
-    """A picture, halved again and again.
+    """A picture, halved again and again, each time once it is asked for.
 
     Args:
         picture_bgr: uint8 array of shape (height, width, 3), BGR.
@@ -43,17 +43,14 @@ class Halves:
         while scale <= 0.5 or max(largest.shape) > _REMAP_SIDE:
             largest, scale = _halved(largest), scale * 2
         self._copies = [largest]
-        while min(self._copies[-1].shape[:2]) >= 2 * CELL:
-            self._copies.append(_halved(self._copies[-1]))
+        self._sizes = [largest.shape[:2]]
+        while min(self._sizes[-1]) >= 2 * CELL:
+            self._sizes.append((self._sizes[-1][0] // 2, self._sizes[-1][1] // 2))
 
     def resized(self, size_hw: tuple[int, int]) -> np.ndarray:
         """Return the picture in another size, from the smallest copy that is at least as large."""
-        fitting = [
-            copy
-            for copy in self._copies
-            if copy.shape[0] >= size_hw[0] and copy.shape[1] >= size_hw[1]
-        ]
-        return _resized(fitting[-1] if fitting else self._copies[0], size_hw)
+        fitting = [n for n, size in enumerate(self._sizes) if min(np.subtract(size, size_hw)) >= 0]
+        return _resized(self._copy(fitting[-1] if fitting else 0), size_hw)
 
     def cut(self, boxes_xyxy: np.ndarray, side: int) -> np.ndarray:
         """Cut out squares and resize them, black outside the picture.
@@ -69,17 +66,22 @@ class Halves:
             uint8 array of shape (n, side, side, 3), BGR.
         """
         cuts = np.empty((len(boxes_xyxy), side, side, 3), np.uint8)
-        shrink = self._copies[0].shape[1] / self.size_hw[1]
+        shrink = self._sizes[0][1] / self.size_hw[1]
         ratio = (boxes_xyxy[:, 2] - boxes_xyxy[:, 0]) * shrink / side
         steps = np.floor(np.log2(np.maximum(ratio / 2, 1))).astype(int)
-        copies = np.minimum(steps, len(self._copies) - 1)
+        copies = np.minimum(steps, len(self._sizes) - 1)
         at_once = _REMAP_SIDE // (2 * side)
         for copy in np.unique(copies):
             members = np.flatnonzero(copies == copy)
             for start in range(0, len(members), at_once):
                 part = members[start : start + at_once]
-                cuts[part] = self._sampled(self._copies[copy], boxes_xyxy[part], side)
+                cuts[part] = self._sampled(self._copy(copy), boxes_xyxy[part], side)
         return cuts
+
+    def _copy(self, number: int) -> np.ndarray:
+        while len(self._copies) <= number:
+            self._copies.append(_halved(self._copies[-1]))
+        return self._copies[number]
 
     def _sampled(self, copy: np.ndarray, boxes_xyxy: np.ndarray, side: int) -> np.ndarray:
         import cv2

@@ -40,7 +40,7 @@ class StreamOptions:
 
     every: int = 1
     max_fps: float | None = None
-    detect_every: int = 5
+    detect_every: int = 8
     refresh: int = 30
     coast: int = 20
     remember: int = 90

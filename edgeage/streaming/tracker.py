@@ -191,20 +191,22 @@ class Tracker:
         }
         for n, face in zip(again, find(list(again.values())), strict=True):
             faces[n] = face
-        frame, taken = self._frame or 0, np.empty((0, 4))
-        there = [
-            (track.missed > 0, -_shared(track, face), number, face)
-            for number, (track, face) in enumerate(zip(self.tracks, faces, strict=True))
-            if face is not None
-        ]
-        for hidden, _, number, face in sorted(there, key=lambda entry: entry[:3]):
-            track, box = self.tracks[number], np.array([_box(face)])
-            if (overlap(box, taken, of_smaller=True) > _SAME).any():
+        frame = self._frame or 0
+        there = [(t, face) for t, face in zip(self.tracks, faces, strict=True) if face is not None]
+        ways = np.array([track.filter.box for track, _ in there]).reshape(-1, 4)
+        found = np.array([_box(face) for _, face in there]).reshape(-1, 4)
+        near = overlap(ways, found, of_smaller=False).diagonal()
+        same = overlap(found, found, of_smaller=True) > _SAME
+        hidden = np.array([track.missed > 0 for track, _ in there], bool)
+        taken: list[int] = []
+        for row in np.lexsort((-near, hidden)):
+            track, face = there[row]
+            if same[row, taken].any():
                 continue
-            if hidden and likeness([look(face)], [track.look])[0, 0] < _STRANGE:
+            if hidden[row] and likeness([look(face)], [track.look])[0, 0] < _STRANGE:
                 continue
             track.seen_again(face, frame)
-            taken = np.vstack([taken, box])
+            taken.append(int(row))
         for track in self.tracks:
             track.missed += track.seen != frame
         self._number_new()
@@ -306,11 +308,6 @@ def _is_near(new: Track, old: Track) -> bool:
         return False
     reach = (_NEAR + _SPEED * (new.seen - old.seen)) * max(side, former)
     return math.hypot(x - (left + right) / 2, y - (top + bottom) / 2) < reach
-
-
-def _shared(track: Track, face: FoundFace) -> float:
-    boxes = np.array([track.filter.box]), np.array([_box(face)])
-    return float(overlap(*boxes, of_smaller=False)[0, 0])
 
 
 def _box(face: FoundFace) -> tuple[float, float, float, float]:

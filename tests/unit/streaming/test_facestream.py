@@ -78,7 +78,8 @@ def test_a_face_is_followed_between_searches_however_it_turns(step, made):
         return [Detection((left, 20, left + 40, 60), 0.9)]
 
     with Predictor(backend=FakeBackend(), detector=FakeDetector(found)) as predictor:
-        stream = predictor.stream(ArraySource([frame(number) for number in range(30)]))
+        source, options = ArraySource(map(frame, range(30))), StreamOptions(detect_every=5)
+        stream = predictor.stream(source, options=options)
         faces = [(n, face) for n, frame in enumerate(stream) for face in frame.faces]
     # The first two frames, then every fifth.
     assert stream.summary.searched == 7
@@ -116,7 +117,8 @@ def test_a_face_that_rushes_on_is_looked_for_where_its_pixels_went(made):
         return [Detection((left, 20, left + 50, 70), 0.9)]
 
     with Predictor(backend=FakeBackend(), detector=Rechecking(found)) as predictor:
-        stream = predictor.stream(ArraySource([frame(number) for number in range(12)]))
+        source, options = ArraySource(map(frame, range(12))), StreamOptions(detect_every=5)
+        stream = predictor.stream(source, options=options)
         faces = [(n, face.track, face.box[0]) for n, f in enumerate(stream) for face in f.faces]
     assert stream.summary.searched == 3
     assert faces == [(n, 1, 10 + 24 * n) for n in range(12)]
