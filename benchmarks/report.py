@@ -1,4 +1,4 @@
-"""Write the tables in README.md, docs/zoo.md and the model cards from benchmarks/results/.
+"""Write the tables in README.md, the manuals and the model cards from benchmarks/results/.
 
 Those of accuracy come from caffe_models/scores.json, which «make models» writes.
 
@@ -261,6 +261,25 @@ def engines_table() -> str:
     return "\n".join(lines)
 
 
+def streaming_table() -> str:
+    """How fast faces are followed, and how well, against looking at every one in every frame."""
+    document = load("streaming")
+    lines = [
+        "| faces | way | frames a second | found | switches | age off, years | age flickers by |",
+        "|---|---|---:|---:|---:|---:|---:|",
+    ]
+    for row in document["rows"]:
+        faces = f"{row['faces']}{', fast' * (row['pace'] > 1)}"
+        alone = row["way"] == document["rows"][0]["way"]
+        rate = f"{row['fps']:.0f}" + ("" if alone else f" ({row['speedup']:.1f} ×)")
+        error = "–" if row["age_error"] is None else f"{row['age_error']:.1f}"
+        lines.append(
+            f"| {faces} | {row['way']} | {rate} | {percent(row['found'])} | "
+            f"{'–' if alone else row['switches']} | {error} | {row['age_flicker']:.2f} |"
+        )
+    return "\n".join([*lines, "", medians(document["machine"])])
+
+
 def zoo_table() -> str:
     """Every network of the zoo that has been measured, and the published weights of SSR-Net."""
     if not measured("zoo"):
@@ -328,6 +347,7 @@ def tables() -> dict[Path, str]:
         ROOT / "README.md": "\n\n".join((accuracy_table(), speed_table(), movidius_table())),
         ROOT / "docs" / "accuracy.md": engines_table(),
         ROOT / "docs" / "zoo.md": zoo_table(),
+        ROOT / "docs" / "streaming.md": streaming_table(),
         **{path: card_tables(name) for name, path in cards.items()},
     }
 
