@@ -121,5 +121,5 @@ def test_streaming(measure):
     assert next(iter(rows)) == "each frame alone"
     assert rows["each frame alone"]["speedup"] == 1
     assert all(row["found"] > 0.5 for row in rows.values())
-    assert rows["searched every 3rd"]["estimates"] < rows["judged every frame"]["estimates"]
+    assert rows["searched every 4th"]["estimates"] < rows["judged every frame"]["estimates"]
     assert len(done.stdout.splitlines()) == 1 + len(rows)
