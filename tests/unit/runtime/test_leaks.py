@@ -59,8 +59,8 @@ def manifest(compiled_models):
 def test_twenty_sessions_leave_nothing(mode, manifest):
     files, mapped, more_mb = leak(manifest, mode, 1, 20)
     assert (files, mapped) == (0, 0)
-    # One of them holds 5 MB of weights, twice.
-    assert more_mb < 20
+    # One of them holds 5 MB of weights, twice: kept by all, even once, they would be 100 MB.
+    assert more_mb < 50
 
 
 @pytest.mark.heavy
