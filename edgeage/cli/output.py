@@ -166,6 +166,7 @@ def open_report(form: str, path: Path | None, *, overwrite: bool = False) -> Ite
             yield report
         except click.exceptions.Exit:
             raise
+        # However it ends, also by Ctrl-C, the report says so and is no half of one.
         except BaseException as error:
             report.abort(" ".join(str(error).split()) or type(error).__name__)
             raise

@@ -186,6 +186,7 @@ class DatumReader(Closing):
             self._check_size()
             self._keys = self._read_keys()
             self.shape: tuple[int, ...] = self._decode(0)[0].shape
+        # Whatever it is, nobody else can close what was opened here.
         except BaseException:
             self._environment.close()
             raise

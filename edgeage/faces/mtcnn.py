@@ -65,9 +65,6 @@ class _Judged:
     scores: np.ndarray
     points: np.ndarray
 
-    def __getitem__(self, kept: np.ndarray) -> _Judged:
-        return _Judged(self.boxes[kept], self.scores[kept], self.points[kept])
-
     def detection(self, place: int) -> Detection:
         return Detection(
             tuple(self.boxes[place].tolist()),
@@ -76,10 +73,10 @@ class _Judged:
             detector=MtcnnDetector.name,
         )
 
-    def detections(self) -> list[Detection]:
-        """Return those that no surer one covers, the surest first."""
-        kept = np.flatnonzero(~covered_by_better(self.boxes, self.scores, 0.7))
-        return [self.detection(n) for n in kept[np.argsort(-self.scores[kept], kind="stable")]]
+    def detections(self, places: np.ndarray) -> list[Detection]:
+        """Return those at these places that no surer one of them covers, the surest first."""
+        places = places[~covered_by_better(self.boxes[places], self.scores[places], 0.7)]
+        return [self.detection(n) for n in places[np.argsort(-self.scores[places], kind="stable")]]
 
 
 class MtcnnDetector:
@@ -189,7 +186,10 @@ class MtcnnDetector:
         last = self._judged(halves, found)
         sides = (last.boxes[:, 2:] - last.boxes[:, :2]).max(axis=1, initial=0)
         sure = (sides >= (self._min_size or 0)) & (last.scores > self._min_score)
-        return [last[sure & (found.owners == number)].detections() for number in range(len(halves))]
+        return [
+            last.detections(np.flatnonzero(sure & (found.owners == number)))
+            for number in range(len(halves))
+        ]
 
     def _judged(self, halves: Sequence[Halves], found: _Faces) -> _Judged:
         """Run the third network, which has the last word and tells the landmarks."""

@@ -49,6 +49,7 @@ class SerialDetector(abc.ABC):
                 found = self._find(picture_bgr)
             except EdgeageError:
                 raise
+            # OpenCV and dlib raise whatever they like.
             except Exception as error:
                 reason = " ".join(str(error).split())
                 raise DeviceError(f"the face detector {self.name} failed: {reason}") from error

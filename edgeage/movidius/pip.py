@@ -128,6 +128,7 @@ def _started(python: Path, arguments: list[str]) -> Iterator[subprocess.Popen[st
     with process:
         try:
             yield process
+        # Ctrl-C too: pip's own children would go on without it.
         except BaseException:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from edgeage.errors import UsageError, did_you_mean
 from edgeage.runtime.devices import device_name, kind_of
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from edgeage.faces import Detection, Detector, FaceSquare
+    from edgeage.faces import Detection, Detector, FaceSquare, Rechecking
     from edgeage.runtime.options import RuntimeOptions
 
 __all__ = ["DETECT", "FaceFinder", "FoundFace", "detector_device"]
@@ -158,11 +158,7 @@ class FaceFinder:
         Raises:
             EdgeageError: as :meth:`find`.
         """
-        from edgeage.faces import Rechecking
-
-        detector = self.open()
-        assert isinstance(detector, Rechecking)
-        found = detector.look_again(picture, boxes)
+        found = cast("Rechecking", self.open()).look_again(picture, boxes)
         return [
             FoundFace(box, one) if one is not None and (box := _clipped(one, picture)) else None
             for one in found

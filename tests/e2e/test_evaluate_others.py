@@ -11,40 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from one_layer import SIDE, write_one_layer
 
-from edgeage import caffe
-from edgeage.inputspec import InputSpec
 from edgeage.labels import AGE_GROUPS, DEFAULT_GROUP_AGES
-from edgeage.manifest import Manifest
 from edgeage.scoring import page as scoring_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-SIDE = 16
-_NET = """
-name: "sure" layer { name: "data" type: "Input" top: "data"
-  input_param { shape { dim: 1 dim: 3 dim: 16 dim: 16 } } }
-layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc"
-  inner_product_param { num_output: 9 } }
-layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }
-"""
-
 
 def _sure(folder: Path, group: int) -> None:
     """Write a network that answers one age group whatever it sees."""
-    folder.mkdir(parents=True)
-    weights = [np.zeros((9, 3 * SIDE * SIDE), np.float32), np.zeros(9, np.float32)]
-    weights[1][group] = 40
-    mean = np.zeros((3, SIDE, SIDE), np.float32)
-    (folder / "sure.prototxt").write_text(_NET, encoding="utf-8")
-    caffe.write_weights(folder / "sure.caffemodel", caffe.parse_net(_NET), {"fc": weights})
-    caffe.write_mean(folder / "mean.npy", mean)
-    spec = InputSpec((SIDE, SIDE), (SIDE, SIDE), mean_sha256=caffe.mean_sha256(mean))
-    Manifest.classifier("sure", "age", AGE_GROUPS, spec).with_files(
-        folder, caffemodel="sure.caffemodel", prototxt="sure.prototxt", mean="mean.npy"
-    ).write(folder / "sure.json")
+    bias = 40 * np.eye(len(AGE_GROUPS))[group]
+    write_one_layer(folder, "sure", np.zeros((len(AGE_GROUPS), 3 * SIDE * SIDE)), bias, 0)
 
 
 def _picture(seed: int) -> bytes:

@@ -90,15 +90,20 @@ def test_agenets_blob_takes_bytes_and_agrees_with_caffe(stick):
     assert stick.parity["reference"].startswith("caffe ")
     assert stick.parity["engine"].startswith("OpenVINO 2021.4")
     assert stick.parity["max_difference"] < 1e-5
-    # Half precision may decide a near tie otherwise, and no more.
-    assert stick.parity["half"]["max_difference"] < 1e-3
-    assert stick.parity["half"]["changed_decisions"] <= 1
 
 
 def test_depthai_accepts_agenets_blob(stick):
     found = _depthai(stick.file("blob"))
     assert found["inputs"] == {"data": [[227, 227, 3, 1], "U8F"]}
     assert (found["shaves"], found["stages"]) == (7, 38)
+
+
+def test_half_precision_decides_nothing_otherwise_but_ties(stick, batch, toolchain):
+    answers = caffe_reference(find_model("agenet"), batch, toolchain).answers
+    first, second = np.sort(answers, axis=1)[:, :-3:-1].T
+    half = stick.parity["half"]
+    assert half["max_difference"] < 1e-3
+    assert half["changed_decisions"] <= (first - second < 2 * half["max_difference"]).sum()
 
 
 def test_todays_openvino_answers_as_caffe(stick, batch, toolchain):

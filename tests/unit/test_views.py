@@ -8,8 +8,9 @@ import json
 import cv2
 import numpy as np
 import pytest
+from one_layer import SIDE, write_one_layer
 
-from edgeage import AGE_GROUPS, Predictor, caffe
+from edgeage import Predictor
 from edgeage.answers import decode
 from edgeage.compiler import compile_model, find_model
 from edgeage.datasets.store import DatumReader, DatumWriter
@@ -23,14 +24,7 @@ from edgeage.runtime.backend import Answer
 from edgeage.testing import FakeBackend, FakeDetector
 from edgeage.views import CROPS, averaged, cut_views
 
-STORED, SIDE = 20, 16
-_NET = """
-name: "places" layer { name: "data" type: "Input" top: "data"
-  input_param { shape { dim: 1 dim: 3 dim: 16 dim: 16 } } }
-layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc"
-  inner_product_param { num_output: 9 } }
-layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }
-"""
+STORED = 20
 
 
 def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -147,19 +141,9 @@ def test_where_the_whole_picture_is_seen_ten_views_are_of_a_larger_one(side, enl
 
 def _write_network(folder, stored: int) -> Manifest:
     """Compile a network whose answer depends on where what it sees lies."""
-    folder.mkdir()
-    rng = np.random.default_rng(3)
-    weights = [(rng.standard_normal((9, 3 * SIDE * SIDE)) / 1500).astype(np.float32)]
-    weights.append(np.zeros(9, np.float32))
-    mean = np.full((3, stored, stored), 120, np.float32)
-    (folder / "net.prototxt").write_text(_NET, encoding="utf-8")
-    caffe.write_weights(folder / "net.caffemodel", caffe.parse_net(_NET), {"fc": weights})
-    caffe.write_mean(folder / "mean.npy", mean)
-    spec = InputSpec((stored, stored), (SIDE, SIDE), mean_sha256=caffe.mean_sha256(mean))
-    Manifest.classifier("net", "age", AGE_GROUPS, spec).with_files(
-        folder, caffemodel="net.caffemodel", prototxt="net.prototxt", mean="mean.npy"
-    ).write(folder / "net.json")
-    return compile_model(find_model(folder / "net.caffemodel"), folder / "ir", precision="FP32")
+    weights = np.random.default_rng(3).standard_normal((9, 3 * SIDE * SIDE)) / 1500
+    path = write_one_layer(folder, "net", weights, np.zeros(9), 120, stored)
+    return compile_model(find_model(path), folder / "ir", precision="FP32")
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import sys
 from pathlib import Path
@@ -28,6 +29,9 @@ def maps() -> int:
 
 def memory_mb() -> float:
     gc.collect()
+    # What is freed and kept by the allocator for later is no leak.
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
     fields = Path("/proc/self/statm").read_text().split()
     return int(fields[1]) * 4096 / 1e6
 
@@ -59,8 +63,8 @@ def manifest(compiled_models):
 def test_twenty_sessions_leave_nothing(mode, manifest):
     files, mapped, more_mb = leak(manifest, mode, 1, 20)
     assert (files, mapped) == (0, 0)
-    # One of them holds 5 MB of weights, twice: kept by all, even once, they would be 100 MB.
-    assert more_mb < 50
+    # One of them holds 5 MB of weights, twice.
+    assert more_mb < 20
 
 
 @pytest.mark.heavy
