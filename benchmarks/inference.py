@@ -1,13 +1,15 @@
 """Compare AgeNet and GenderNet compiled by edgeage with OpenCV's and onnxruntime's, in one run.
 
-Run: python benchmarks/inference.py [--data DIR] [--threads N] [--seconds S] [--json FILE].
+Run: python benchmarks/inference.py [--data DIR] [--other FILE] [--threads N] [--seconds S]
+         [--json FILE].
 
 A face goes through both networks: one at a time in milliseconds (edgeage in latency mode), many
 in faces a second (edgeage in throughput mode, the others in the batch that suits them best). All
 have the same number of threads, get the same pixels and take turns. Before anything is timed
 their answers are held against edgeage's in FP32. ``--data``, a built data set, brings real faces
-and INT8, which is calibrated on them. The released weights are used where they are installed,
-random ones of the same networks otherwise.
+and INT8, which is calibrated on them; ``--other`` another network of both tasks, such as Open
+Model Zoo's ``age-gender-recognition-retail-0013.xml``, run as it is. The released weights are used
+where they are installed, random ones of the same networks otherwise.
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     Runner = Callable[[np.ndarray], np.ndarray]
 
 PEERS = ("cv2.dnn", "onnxruntime")
+COMPACT = ("edgeage-s", "edgeage-xs")
 TOLERANCE = 1e-4
 TOOLS = ("openvino", "opencv-python", "onnxruntime", "numpy")
 
@@ -80,7 +83,7 @@ def compact_runner(
     threads: int,
     stack: contextlib.ExitStack,
 ) -> Runner:
-    """Return what runs edgeage-s on as many of the same faces as it is given, in its own size."""
+    """Return what runs a network of both tasks on as many of the same faces, in its own size."""
     run = edgeage_runner(manifests, mode, threads, stack)
     spec = manifests[0].input
     own = np.stack([spec.prepare(face.transpose(1, 2, 0)) for face in batch])
@@ -108,7 +111,7 @@ def differences(runners: dict[str, Runner], batch: np.ndarray) -> dict[str, floa
 def measure(
     single: dict[str, Runner], many: dict[str, Runner], batch: np.ndarray, options: Any
 ) -> list[dict[str, Any]]:
-    """Time all of them in turn, and set each against OpenCV and onnxruntime."""
+    """Time all of them in turn."""
     calls = [lambda run=run: run(batch[:1]) for run in single.values()]
     calls += [lambda run=run: run(batch) for run in many.values()]
     laps = take_turns(calls, seconds=options.seconds, rounds=options.rounds)
@@ -117,20 +120,23 @@ def measure(
         alone = Figures.of(laps[place].turns_ms)
         stream = Figures.of(laps[place + len(single)].turns_ms, len(batch))
         rate = round(stream.img_per_s, 1)
-        rows.append({"runner": name, "batch1_ms": round(alone.p50_ms, 2), "img_per_s": rate})
-    return [{**row, **speedups(row, rows)} for row in rows]
+        rows.append({"runner": name, "batch1_ms": round(alone.p50_ms, 3), "img_per_s": rate})
+    return rows
 
 
-def speedups(row: dict[str, Any], rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Return how many times as fast as OpenCV, and as onnxruntime, a row is."""
+def speedups(
+    row: dict[str, Any], rows: Sequence[dict[str, Any]], peers: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Return how many times as fast as each peer a row is, one by one and in a stream."""
     known = {other["runner"]: other for other in rows}
-    ratios = {}
-    for peer, suffix in zip(PEERS, ("", "_onnxruntime"), strict=True):
-        if peer in known:
-            against = known[peer]
-            ratios[f"speedup_batch1{suffix}"] = round(against["batch1_ms"] / row["batch1_ms"], 2)
-            ratios[f"speedup_stream{suffix}"] = round(row["img_per_s"] / against["img_per_s"], 2)
-    return ratios
+    return {
+        peer: {
+            "batch1": round(known[peer]["batch1_ms"] / row["batch1_ms"], 2),
+            "stream": round(row["img_per_s"] / known[peer]["img_per_s"], 2),
+        }
+        for peer in peers
+        if peer in known
+    }
 
 
 def compare(
@@ -154,13 +160,18 @@ def compare(
         many[name] = edgeage_runner(manifests, "throughput", options.threads, stack)
     apart = {**differences(many, batch), **differences(single, batch[:1])}
     chunks = {name: peer.tune(batch, options.seconds / 4).chunk for name, peer in peers.items()}
-    for precision in precisions if weights == "released" else ():
-        if (place := compact(folder, precision, options.data)) is not None:
-            own, name = read_models(place), f"edgeage-s {precision}"
-            single[name] = compact_runner(own, batch, "latency", options.threads, stack)
-            many[name] = compact_runner(own, batch, "throughput", options.threads, stack)
+    both = {Path(path).stem: read_models(path) for path in options.other}
+    for name in COMPACT if weights == "released" else ():
+        for precision in precisions:
+            if (place := compact(name, folder, precision, options.data)) is not None:
+                both[f"{name} {precision}"] = read_models(place)
+    for name, own in both.items():
+        single[name] = compact_runner(own, batch, "latency", options.threads, stack)
+        many[name] = compact_runner(own, batch, "throughput", options.threads, stack)
     rows = measure(single, many, batch, options)
     for row in rows:
+        alike = [Path(path).stem for path in options.other] if row["runner"] in both else []
+        row["speedup"] = speedups(row, rows, [*PEERS, *alike])
         if row["runner"] in apart:
             row["difference"] = float(f"{apart[row['runner']]:.2g}")
     return rows, {"weights": weights, "faces": len(batch), "chunks": chunks}
@@ -168,13 +179,13 @@ def compare(
 
 def show(rows: Sequence[dict[str, Any]]) -> None:
     """Print the table."""
-    print(f"{'both networks':16}{'one face':>12}{'many':>16}   × cv2.dnn    × onnxruntime")
+    print(f"{'both networks':36}{'one face':>12}{'many':>17}   × others")
     for row in rows:
-        line = f"{row['runner']:16}{row['batch1_ms']:9.2f} ms{row['img_per_s']:8.1f} faces/s"
-        for suffix in ("", "_onnxruntime"):
-            one, many = (row.get(f"speedup_{kind}{suffix}") for kind in ("batch1", "stream"))
-            line += "" if one is None else f"   {one:.2f}, {many:.2f}"
-        print(line)
+        ratios = [
+            f"{ratio['batch1']}, {ratio['stream']} {peer}" for peer, ratio in row["speedup"].items()
+        ]
+        figures = f"{row['batch1_ms']:9.2f} ms{row['img_per_s']:9.1f} faces/s"
+        print(f"{row['runner']:36}{figures}   {'; '.join(ratios)}")
 
 
 def main() -> None:
@@ -182,6 +193,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", nargs=2, default=RELEASED, help="other .caffemodel files")
     parser.add_argument("--data", type=Path, help="a built data set: real faces, and INT8")
+    parser.add_argument(
+        "--other", nargs="*", default=(), help="another network of both tasks, .xml or .onnx"
+    )
     parser.add_argument("--seconds", type=float, default=6, help="how long each row is timed")
     parser.add_argument("--rounds", type=int, default=9, help="in how many turns")
     parser.add_argument("--faces", type=int, default=64, help="how many faces are many")

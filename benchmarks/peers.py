@@ -9,7 +9,6 @@ import numpy as np
 
 from edgeage.compiler import Int8Options, TrainedModel, find_model
 from edgeage.compiler.imported import compile_imported, find_imported
-from edgeage.compiler.released import BOTH_TASKS
 from edgeage.compiler.sources import RELEASED
 from edgeage.errors import ModelError
 from edgeage.speed import Figures, take_turns
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     Network = Callable[[np.ndarray], np.ndarray]
 
-__all__ = ["Peer", "onnx_peer", "opencv_peer", "trained_models"]
+__all__ = ["Peer", "compact", "onnx_peer", "opencv_peer", "trained_models"]
 
 _CHUNKS = (1, 8, 32)
 
@@ -104,18 +103,19 @@ def _onnx_network(trained: TrainedModel, folder: Path, threads: int) -> Network:
     return lambda batch: session.run(None, {"pixels": batch})[0]
 
 
-def compact(folder: Path, precision: str, data: Path | None) -> Path | None:
-    """Compile edgeage-s for the CPU; None where its weights are not installed.
+def compact(name: str, folder: Path, precision: str, data: Path | None) -> Path | None:
+    """Compile a network of both tasks for the CPU; None where its weights are not installed.
 
     Args:
-        folder: gets a folder of the precision.
+        name: one that comes with edgeage, such as ``"edgeage-s"``.
+        folder: gets a folder of the network and the precision.
         precision: ``"FP32"``, ``"FP16"`` or ``"INT8"``.
         data: a built data set for INT8.
     """
-    network = find_imported(BOTH_TASKS)
+    network = find_imported(name)
     if network is None:
         return None
-    place = folder / f"{BOTH_TASKS}-{precision}"
+    place = folder / f"{name}-{precision}"
     # What it loses is measured elsewhere; here it is timed.
     int8 = Int8Options(max_drop=100) if precision == "INT8" else None
     return compile_imported(network, place, precision=precision, data=data, int8=int8).folder

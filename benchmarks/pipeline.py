@@ -32,6 +32,7 @@ from photographs import face_chips, make_sets
 
 from edgeage import Predictor
 from edgeage.compiler import compile_model
+from edgeage.compiler.released import BOTH_TASKS
 from edgeage.compiler.sources import RELEASED
 from edgeage.faces.mtcnn import smallest_face
 from edgeage.images import to_chw
@@ -167,8 +168,8 @@ def make_runners(folder: Path, options: Any, stack: contextlib.ExitStack) -> dic
         for model in models:
             compile_model(model, place, precision=precision, data=options.data)
         runners |= edgeage_runners(precision, place, options, stack)
-        if (both := compact(folder, precision, options.data)) is not None:
-            runners |= edgeage_runners(f"edgeage-s {precision}", both, options, stack, few=True)
+        if (both := compact(BOTH_TASKS, folder, precision, options.data)) is not None:
+            runners |= edgeage_runners(f"{BOTH_TASKS} {precision}", both, options, stack, few=True)
     return runners
 
 

@@ -50,8 +50,8 @@ def test_inference(measure, small):
     document, done = measure("inference", *QUICK, *small, "--faces", "9")
     rows = {row["runner"]: row for row in document["rows"]}
     assert list(rows) == ["cv2.dnn", "onnxruntime", "edgeage FP32", "edgeage FP16"]
-    assert rows["cv2.dnn"]["speedup_stream"] == 1
-    assert rows["onnxruntime"]["speedup_batch1_onnxruntime"] == 1
+    assert rows["cv2.dnn"]["speedup"]["cv2.dnn"] == {"batch1": 1, "stream": 1}
+    assert rows["onnxruntime"]["speedup"]["onnxruntime"] == {"batch1": 1, "stream": 1}
     assert all(rows[peer]["difference"] < 1e-4 for peer in ("cv2.dnn", "onnxruntime"))
     assert "INT8 is left out" in done.stderr
 

@@ -30,6 +30,15 @@ def test_a_wrong_setting_is_refused(settings, kind, reason):
         Compact(recipe(**settings))
 
 
+def test_the_recipe_says_how_the_network_is_made():
+    network = Compact(recipe(**FROM_SCRATCH, dropout=0.3)).network((3, 32, 32), None).module
+    assert network.trunk[0][1].out_channels == 8
+    assert network.features[0].p == 0.3
+    assert network.fixed_statistics is False
+    with pytest.raises(TrainingError, match=r"network\.dropout.*got 1"):
+        Compact(recipe(dropout=1))
+
+
 def graph_file(tmp_path, monkeypatch, arrays):
     path = tmp_path / "faceres-deep.bin"
     path.write_bytes(b"".join(values.tobytes() for values in arrays.values()))

@@ -1,0 +1,179 @@
+"""Tables of what the benchmarks measured, from benchmarks/results/."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+__all__ = [
+    "load",
+    "measured",
+    "medians",
+    "movidius_table",
+    "percent",
+    "speed_table",
+    "streaming_table",
+]
+
+RESULTS = Path(__file__).resolve().parent / "results"
+
+
+def load(name: str) -> Any:
+    """Return one results file."""
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def measured(name: str) -> bool:
+    """Say whether there is a results file."""
+    return (RESULTS / f"{name}.json").is_file()
+
+
+def medians(machine: dict[str, Any]) -> str:
+    """Say where figures were measured."""
+    where = f"{machine['cores']} cores of an {machine['cpu']} ({machine['instructions']})"
+    return f"Medians on {where}, Python {machine['python']}."
+
+
+def percent(value: float | None) -> str:
+    """Write a share of 0 to 1."""
+    return "–" if value is None else f"{value:.1%}"
+
+
+def speed_table() -> str:
+    """What the benchmarks measured: a table for each machine they ran on."""
+    parts = {
+        "training": training_lines(),
+        "inference": inference_lines(),
+        "pipeline": photograph_lines(),
+        "startup": startup_lines(),
+        "dataset_build": dataset_lines(),
+    }
+    by_machine: dict[str, list[str]] = {}
+    for name, lines in parts.items():
+        if lines:
+            by_machine.setdefault(medians(load(name)["machine"]), []).extend(lines)
+    head = ["| what | figure | against |", "|---|---:|---|"]
+    return "\n\n".join(
+        "\n".join([*head, *lines, "", machine]) for machine, lines in by_machine.items()
+    )
+
+
+def training_lines() -> list[str]:
+    """Training AgeNet, by each engine."""
+    rates = load("training")["images_per_second"]
+    peer = "real Caffe, fp32" if "real Caffe, fp32" in rates else "plain torch modules, fp32"
+    lines = []
+    for name, rate in rates.items():
+        against = "" if name == peer else f"{rate / rates[peer]:.1f} × {peer}"
+        lines.append(f"| training AgeNet, {name} | {rate:.0f} img/s | {against} |")
+    return lines
+
+
+def inference_lines() -> list[str]:
+    """Faces, a line for each runtime and network."""
+    inference = load("inference")
+    lines = []
+    for row in inference["rows"]:
+        figure = f"{row['batch1_ms']:.2f} ms, {row['img_per_s']:.0f} img/s"
+        # Only the pair's own rows were held against its FP32 answers.
+        pair = "difference" in row
+        network = f"{inference['network']}, {row['runner']}" if pair else row["runner"]
+        lines.append(f"| {network}: batch 1, many | {figure} | {inference_ratios(row)} |")
+    return lines
+
+
+def dataset_lines() -> list[str]:
+    """Building a data set, by each number of workers."""
+    lines = []
+    for row in load("dataset_build")["rows"]:
+        if row["workers"] == "plain":
+            rate = f"{row['read_img_s']:.0f} img/s read"
+            lines.append(f"| reading {row['source']} in a plain OpenCV loop | {rate} | |")
+            continue
+        rate, memory = row["stored"] / row["seconds"], row["peak_rss_mb"]
+        workers = f"{row['workers']} worker" + "s" * (row["workers"] > 1)
+        name = f"building {row['source']}, {row['stored']} pictures stored, {workers}"
+        lines.append(f"| {name} | {rate:.0f} img/s, {memory:.0f} MB at most | |")
+    return lines
+
+
+def inference_ratios(row: dict[str, Any]) -> str:
+    """Say how many times as fast as the others edgeage is, one by one and in a stream."""
+    if not row["runner"].startswith("edgeage"):
+        return ""
+    return ", ".join(
+        f"{ratio['batch1']:.1f} × and {ratio['stream']:.1f} × {peer}"
+        for peer, ratio in row["speedup"].items()
+    )
+
+
+def photograph_lines() -> list[str]:
+    """Whole photographs, a line for each way of taking them, where they have been measured."""
+    rows = load("pipeline")["rows"] if measured("pipeline") else []
+    sets = list(dict.fromkeys(row["photographs"] for row in rows))
+    lines = []
+    for runner in dict.fromkeys(row["runner"] for row in rows):
+        own = [row for row in rows if row["runner"] == runner]
+        found = f"{sum(row['found'] for row in own)} of {sum(row['faces'] for row in own)} found"
+        rates = ", ".join(f"{row['img_per_s']:.1f}" for row in own)
+        ratios = [
+            "/".join(f"{row['speedup'][peer]:.1f}" for row in own) + f" × {peer}"
+            for peer in (own[0]["speedup"] if runner.startswith("edgeage") else ())
+        ]
+        name = f"photographs ({', '.join(sets)}), {runner}, {found}"
+        lines.append(f"| {name} | {rates} img/s | {', '.join(ratios)} |")
+    return lines
+
+
+def startup_lines() -> list[str]:
+    """Cold starts, where they have been measured."""
+    return [
+        f"| cold start, {row['runner']} | {row['seconds']:.2f} s, {row['peak_mb']:.0f} MB | |"
+        for row in (load("startup")["rows"] if measured("startup") else ())
+    ]
+
+
+def movidius_table() -> str:
+    """What the stick's side costs, measured without a stick."""
+    worker, compiling = load("worker_overhead"), load("compile_time")
+    rows = {row["runner"]: row for row in worker["rows"]}
+    direct, ours = rows["direct"], rows["worker"]
+    share = worker["overhead_share"]
+    lines = [
+        "| for the stick, without one | figure | against |",
+        "|---|---:|---|",
+        (
+            f"| AgeNet to IR and blob, cold cache, {compiling['pictures']} pictures compared with "
+            f"{compiling['reference'].title()} | {compiling['seconds']:.0f} s | |"
+        ),
+        (
+            f"| a picture through the worker process, OpenVINO 2021.4's CPU plugin | "
+            f"{ours['batch1_ms']:.1f} ms | {direct['batch1_ms']:.1f} ms without: "
+            f"+{worker['overhead_ms']:.1f} ms, {share:.0%} |"
+        ),
+        (
+            f"| many, {worker['in_flight']} under way | {ours['img_per_s']:.0f} img/s | "
+            f"{direct['img_per_s']:.0f} img/s without |"
+        ),
+    ]
+    return "\n".join([*lines, "", medians(worker["machine"])])
+
+
+def streaming_table() -> str:
+    """How fast faces are followed, and how well, against looking at every one in every frame."""
+    document = load("streaming")
+    lines = [
+        "| faces | way | frames a second | found | switches | age off, years | age flickers by |",
+        "|---|---|---:|---:|---:|---:|---:|",
+    ]
+    for row in document["rows"]:
+        faces = f"{row['faces']}{', fast' * (row['pace'] > 1)}"
+        alone = row["way"] == document["rows"][0]["way"]
+        rate = f"{row['fps']:.0f}" + ("" if alone else f" ({row['speedup']:.1f} ×)")
+        error = "–" if row["age_error"] is None else f"{row['age_error']:.1f}"
+        lines.append(
+            f"| {faces} | {row['way']} | {rate} | {percent(row['found'])} | "
+            f"{'–' if alone else row['switches']} | {error} | {row['age_flicker']:.2f} |"
+        )
+    return "\n".join([*lines, "", medians(document["machine"])])
