@@ -145,8 +145,8 @@ class MtcnnDetector:
         none = np.zeros(len(squares), np.int64)
         found = self._judged(halves, _Faces(squares, none.astype(np.float64), none))
         return [
-            found.detection(place) if score > self._min_score else None
-            for place, score in enumerate(found.scores)
+            found.detection(place) if taken else None
+            for place, taken in enumerate(self._taken(found))
         ]
 
     def close(self) -> None:
@@ -184,12 +184,17 @@ class MtcnnDetector:
     def _settled(self, halves: Sequence[Halves], found: _Faces) -> list[list[Detection]]:
         """Take what the third network is sure of."""
         last = self._judged(halves, found)
-        sides = (last.boxes[:, 2:] - last.boxes[:, :2]).max(axis=1, initial=0)
-        sure = (sides >= (self._min_size or 0)) & (last.scores > self._min_score)
+        sure = self._taken(last)
         return [
             last.detections(np.flatnonzero(sure & (found.owners == number)))
             for number in range(len(halves))
         ]
+
+    def _taken(self, found: _Judged) -> np.ndarray:
+        """Tell which are sure and large enough, bool (n,)."""
+        sides = (found.boxes[:, 2:] - found.boxes[:, :2]).max(axis=1, initial=0)
+        taken: np.ndarray = (sides >= (self._min_size or 0)) & (found.scores > self._min_score)
+        return taken
 
     def _judged(self, halves: Sequence[Halves], found: _Faces) -> _Judged:
         """Run the third network, which has the last word and tells the landmarks."""

@@ -188,7 +188,8 @@ class PictureSteps:
         Raises:
             EdgeageError: as :meth:`find`.
         """
-        return self._finder.look_again(picture, boxes)
+        with self.clock.measure("follow", len(boxes)):
+            return self._finder.look_again(picture, boxes)
 
     def align(self, works: Sequence[PictureWork]) -> None:
         """Cut the faces out as the networks want them; then the picture is dropped."""

@@ -108,12 +108,15 @@ def test_smaller_faces_are_found_where_they_are_wanted(mtcnn, astronaut):
     finer.close()
 
 
-def test_limits_leave_faces_out(astronaut, crowd):
+def test_limits_leave_faces_out(mtcnn, astronaut, crowd):
     options = RuntimeOptions(cache=False)
+    boxes = [face.box for face in mtcnn.detect([crowd])[0]]
     large = open_detector("mtcnn", options=options, min_size=100)
     assert len(large.detect([crowd])[0]) == 1
+    assert len([face for face in large.look_again(crowd, boxes) if face]) == 1
     sure = open_detector("mtcnn", options=options, min_score=1.0)
     assert sure.detect([astronaut]) == [[]]
+    assert not any(sure.look_again(crowd, boxes))
 
 
 def test_a_predictor_hands_the_smallest_face_on(astronaut):

@@ -93,6 +93,7 @@ def test_a_detector_that_rechecks_searches_no_more_than_it_has_to(video, made, d
     with Predictor(backend=FakeBackend(), detector=detector, detect="always") as predictor:
         stream = predictor.stream(ArraySource(video.kept, fps=25), options=options)
         frames = list(stream)
+        assert list(predictor.timing.stages_ms)[:2] == ["detect", "follow"]
     score = made[1].score(video, [(frame.number, frame.faces) for frame in frames])
     assert stream.summary.searched == 90 / detect_every
     assert (score.switches, score.tracks, score.false) == (0, 5, pytest.approx(0, abs=0.1))
