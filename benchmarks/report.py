@@ -182,6 +182,8 @@ def zoo_table() -> str:
     ]
     if document["published"]:
         lines += ["", *published_lines(document["published"])]
+    if document["trained"]:
+        lines += ["", *trained_lines(document["trained"])]
     return "\n".join(lines)
 
 
@@ -213,6 +215,27 @@ def published_lines(scored: dict[str, Any]) -> list[str]:
     for row in scored["rows"]:
         cells = " | ".join(figure_cell(name, row[name]) for name in ("age_mae", "gender"))
         lines.append(f"| `{row['weights']}.h5` | {cells} |")
+    return lines
+
+
+def trained_lines(scored: dict[str, Any]) -> list[str]:
+    """Return what networks reached that were trained here for some epochs."""
+    faces = scored["set"]
+    where = f"{faces['set']}, {faces['part']}, {faces['faces']:,} test faces"
+    lines = [
+        f"Trained for as many epochs as said, a trial and no measure of the network; {where}:",
+        "",
+        "| network | input | begun with | epochs | mean absolute error, years | gender |",
+        "|---|---|---|---:|---:|---:|",
+    ]
+    for row in scored["rows"]:
+        height, width = row["input_hw"]
+        start = {"none": "random weights", None: "random weights"}.get(row["started_from"])
+        cells = " | ".join(figure_cell(name, row[name]) for name in ("age_mae", "gender"))
+        lines.append(
+            f"| `{row['weights']}` | {height}×{width} | {start or row['started_from']['name']} "
+            f"| {row['epochs']} | {cells} |"
+        )
     return lines
 
 

@@ -1,10 +1,13 @@
 """Measure every network of the zoo: size, arithmetic, speed, and how alike its forms answer.
 
-Run: python benchmarks/zoo.py [--networks NAME …] [--data DIR] [--quick] [--json FILE]. Weights are
-random, which neither size nor speed depends on, with batch normalisation's statistics of noise so
-that the answers differ from picture to picture. With the published weights of SSR-Net
-(--published) and a built data set (--data) their errors are scored too. What FILE holds of other
-networks stays. The blob needs the Movidius tools, INT8 NNCF; what is missing is left out.
+Run: python benchmarks/zoo.py [--networks NAME …] [--data DIR] [--trained DIR …] [--quick]
+         [--json FILE].
+
+Weights are random, which neither size nor speed depends on, with batch normalisation's statistics
+of noise so that the answers differ from picture to picture. With a built data set (--data) the
+errors of SSR-Net's published weights (--published) are scored too, and those of networks that
+«edgeage train» left (--trained runs/NAME/model). What FILE holds of other networks stays. The blob
+needs the Movidius tools, INT8 NNCF; what is missing is left out.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from edgeage.compiler.parity import parity_pictures
 from edgeage.compiler.profiles import read_profile
 from edgeage.compiler.quantise import quantise
 from edgeage.errors import EdgeageError
+from edgeage.modelfiles import read_models
 from edgeage.runtime.core import openvino_core
 from edgeage.runtime.openvino import OpenVINOBackend
 from edgeage.runtime.options import RuntimeOptions
@@ -38,6 +42,8 @@ from edgeage.zoo import NETWORKS, build_network, import_model
 from edgeage.zoo.product import write_product
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from edgeage.manifest import Manifest
     from edgeage.zoo import ZooNetwork
 
@@ -175,10 +181,31 @@ def published(weights: Path, data: Path, faces: str | None, folder: Path) -> dic
         network = dataclasses.replace(import_model(path, form), name=path.stem)
         pictures = parity_pictures(None, network.spec, "age")
         write_product(network, folder / path.stem, pictures.batch, pictures.origin, source={})
-        models.append(str(folder / path.stem))
+        models.append(folder / path.stem)
+    return scored(models, data, faces, "wide")
+
+
+def trained(models: Sequence[Path], data: Path, faces: str | None) -> dict[str, Any]:
+    """Score what «edgeage train» left, and say how long each was trained."""
+    told = {}
+    for (manifest,) in map(read_models, models):
+        source = manifest.source
+        told[manifest.name] = {
+            "input_hw": list(manifest.input.input_hw),
+            "faces": source["dataset"].get("faces"),
+            "started_from": source["started_from"],
+            **{key: source["validation"][key] for key in ("epochs", "best_epoch")},
+        }
+    document = scored(models, data, faces, "tight")
+    rows = [{**row, **told[row["weights"]]} for row in document["rows"]]
+    return {**document, "rows": rows}
+
+
+def scored(models: Sequence[Path], data: Path, faces: str | None, crop: str) -> dict[str, Any]:
+    """Score networks on the same faces of a data set."""
     lists = () if faces is None else (faces,)
-    options = EvaluateOptions(lists=lists, crop=("wide",), seconds=0, resamples=1000)
-    document = evaluate(models, [data], options)
+    options = EvaluateOptions(lists=lists, crop=(crop,), seconds=0, resamples=1000)
+    document = evaluate([str(model) for model in models], [data], options)
     return {
         "set": {key: document["sets"][0][key] for key in ("set", "part", "faces")},
         "rows": [
@@ -204,7 +231,7 @@ def printed(row: dict[str, Any]) -> str:
 def earlier(path: Path | None) -> dict[str, Any]:
     """Return what a results file holds already."""
     if path is None or not path.is_file():
-        return {"rows": [], "published": None}
+        return {"rows": [], "published": None, "trained": None}
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
 
@@ -216,6 +243,7 @@ def main() -> None:
     parser.add_argument("--published", type=Path, default=PUBLISHED, help="SSR-Net's .h5 files")
     parser.add_argument("--data", type=Path, help="a built data set to score those on")
     parser.add_argument("--faces", help="a list of its faces; its test split unless given")
+    parser.add_argument("--trained", type=Path, nargs="*", help="models of «edgeage train»")
     parser.add_argument("--seconds", type=float, default=2.0, help="a network and precision")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--no-blobs", dest="blobs", action="store_false")
@@ -232,15 +260,18 @@ def main() -> None:
         if row is not None:
             rows.append(row)
             print(printed(row), flush=True)
-    scored = None
+    old = earlier(options.json)
+    found = {"published": old["published"], "trained": old["trained"]}
     if options.data is not None and options.published.is_dir():
         with tempfile.TemporaryDirectory() as folder:
-            scored = published(options.published, options.data, options.faces, Path(folder))
-        print(json.dumps(scored, indent=1))
-    old = earlier(options.json)
+            found["published"] = published(
+                options.published, options.data, options.faces, Path(folder)
+            )
+    if options.data is not None and options.trained:
+        found["trained"] = trained(options.trained, options.data, options.faces)
+    print(json.dumps(found, indent=1))
     known = {row["network"]: row for row in (*old["rows"], *rows)}
-    kept = [known[name] for name in sorted(known)]
-    write_document(options.json, TOOLS, rows=kept, published=scored or old["published"])
+    write_document(options.json, TOOLS, rows=[known[name] for name in sorted(known)], **found)
 
 
 if __name__ == "__main__":
