@@ -8,6 +8,7 @@ import weakref
 from os import PathLike
 from typing import TYPE_CHECKING, overload
 
+from edgeage.closing import Closing
 from edgeage.errors import UsageError
 from edgeage.faceresult import Timing
 from edgeage.faces.crop import check_margin
@@ -23,7 +24,6 @@ from edgeage.views import check_crops
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
     from pathlib import Path
-    from types import TracebackType
 
     import numpy as np
 
@@ -42,7 +42,7 @@ AHEAD = {"latency": 16, "throughput": 64}
 _CLOSED = "this Predictor is closed; make a new one"
 
 
-class Predictor:
+class Predictor(Closing):
     """Predicts age and gender of the faces in pictures; safe to use from several threads.
 
     Args:
@@ -301,17 +301,6 @@ class Predictor:
             pipeline.stop(UsageError(_CLOSED))
         self._finder.close()
         self._networks.close()
-
-    def __enter__(self) -> Predictor:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _followed(
         self, source: str | int | PathLike[str] | FrameSource, options: StreamOptions | None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from edgeage.closing import Closing
 from edgeage.movidius.toolchain import PYTHON_VARIABLE
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def predictor_options(command: _Command) -> _Command:
     return command
 
 
-class Predicting:
+class Predicting(Closing):
     """A context manager that opens a Predictor at the first picture that may be one.
 
     Args:
@@ -109,10 +110,8 @@ class Predicting:
             self._predictor = self._stack.enter_context(Predictor(**self._settings))
         return self._predictor
 
-    def __enter__(self) -> Predicting:
-        return self
-
-    def __exit__(self, *error: object) -> None:
+    def close(self) -> None:
+        """Close the Predictor, if it was opened; closing twice is harmless."""
         self._stack.close()
 
     def _streamed(self, sources: Iterable[Source]) -> Iterator[tuple[Source, PictureResult]]:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    from types import TracebackType
+from edgeage.closing import Closing
 
 __all__ = ["ProgressBar"]
 
 _LINE_EVERY_SECONDS = 10.0
 
 
-class ProgressBar:
+class ProgressBar(Closing):
     """A context manager whose :meth:`update` fits every ``on_progress(done, total)`` we take.
 
     Args:
@@ -39,15 +38,8 @@ class ProgressBar:
             return tqdm(desc=self.label, unit=self.unit, file=sys.stderr)
         return None
 
-    def __enter__(self) -> ProgressBar:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Leave the line as it is."""
         if self._bar is not None:
             self._bar.close()
 

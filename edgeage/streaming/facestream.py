@@ -16,6 +16,7 @@ import math
 import time
 from typing import TYPE_CHECKING
 
+from edgeage.closing import Closing
 from edgeage.prediction.pipeline import Pipeline, Stage
 from edgeage.prediction.steps import PictureWork
 from edgeage.sources import Source
@@ -71,7 +72,7 @@ class _Work:
     faces: list[TrackedFace] = dataclasses.field(default_factory=list)
 
 
-class FaceStream:
+class FaceStream(Closing):
     """An iterator over a source's frames with their faces; made by ``Predictor.stream``.
 
     It starts with the first frame asked for. Leaving the loop does not end it: close it, use it
@@ -188,12 +189,6 @@ class FaceStream:
         if self._frames is not None:
             self._frames.close()
         self.stop()
-
-    def __enter__(self) -> FaceStream:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
     def _follow(self, works: Sequence[_Work]) -> None:
         """Tell whose faces there are and whose age and gender are to be estimated."""

@@ -9,6 +9,7 @@ import selectors
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+from edgeage.closing import Closing
 from edgeage.errors import TrainingError, UsageError
 from edgeage.movidius.jobs import script_path
 from edgeage.training.caffe_errors import HOW_TO_GET_CAFFE, explain
@@ -34,7 +35,7 @@ _FIELDS = {
 }
 
 
-class CaffeProcess:
+class CaffeProcess(Closing):
     """A running ``scripts/train_caffe.py``; a context manager that leaves no process behind.
 
     Args:
@@ -80,12 +81,6 @@ class CaffeProcess:
         finally:
             os.close(write_end)
         self._rest = b""
-
-    def __enter__(self) -> CaffeProcess:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def say(self, word: str) -> None:
         """Tell it «go» or «stop»."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeage.caffe import read_solverstate, read_weights
+from edgeage.closing import Closing
 from edgeage.errors import ModelError, ToolchainError, TrainingError
 from edgeage.movidius import find_toolchain
 from edgeage.training import caffe_files
@@ -31,7 +32,7 @@ __all__ = ["CaffeTrainer"]
 
 
 @dataclasses.dataclass
-class CaffeTrainer:
+class CaffeTrainer(Closing):
     """Trains one network as its solver says, with real Caffe; a context manager.
 
     The prototxts go to Caffe as they are but for the paths of data and mean and for when to test
@@ -76,10 +77,8 @@ class CaffeTrainer:
         )
         self._open = contextlib.ExitStack()
 
-    def __enter__(self) -> CaffeTrainer:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """End what was opened; closing twice is harmless."""
         self._open.close()
 
     @property

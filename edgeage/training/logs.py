@@ -6,13 +6,13 @@ import csv
 import dataclasses
 from typing import TYPE_CHECKING, Protocol
 
+from edgeage.closing import Closing
 from edgeage.errors import TrainingError
 from edgeage.paths import atomic_file
 from edgeage.training.events import EventWriter
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
 __all__ = ["Reporter", "StepReport", "TestReport", "TrainingLog"]
 
@@ -90,7 +90,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-class TrainingLog:
+class TrainingLog(Closing):
     """Appends to ``NAME_log.csv`` and to TensorBoard events under ``tensorboard/``.
 
     Args:
@@ -119,15 +119,8 @@ class TrainingLog:
         self._writer = csv.DictWriter(self._stream, _COLUMNS)
         self._board = EventWriter(folder / "tensorboard", iteration + 1 if iteration else None)
 
-    def __enter__(self) -> TrainingLog:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the files; what is in them stays."""
         self._stream.close()
         self._board.close()
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from edgeage.closing import Closing
 from edgeage.errors import EdgeageError, UsageError
 from edgeage.streaming.web.settings import is_local
 
@@ -26,7 +27,7 @@ __all__ = ["WebServer"]
 _STOP_SECONDS = 2
 
 
-class WebServer:
+class WebServer(Closing):
     """A server that runs in a thread; see :func:`edgeage.streaming.web.serve_in_thread`.
 
     Args:
@@ -69,12 +70,6 @@ class WebServer:
         self._server.should_exit = True
         self._thread.join(_STOP_SECONDS + 10)
         self._socket.close()
-
-    def __enter__(self) -> WebServer:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
 
 class _Config(uvicorn.Config):
