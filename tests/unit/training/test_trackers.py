@@ -58,8 +58,9 @@ def test_wandb_writes_offline(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "offline")
     with open_trackers(["wandb"], "ssrnet", "abc", {"epochs": 2}, tmp_path) as trackers:
         report(trackers, 1)
-        run = trackers[0]._sink
-        assert dict(run.config) == {"epochs": 2}
-        assert run.summary["test/mae_years"] == 1.0
+        assert dict(trackers[0]._sink.config) == {"epochs": 2}
     (stored,) = tmp_path.glob("wandb/offline-run-*/run-abc.wandb")
-    assert stored.stat().st_size > 500
+    # A step's figures are written once the next begins, or the run ends.
+    for name in (b"train/learning_rate", b"test/mae_years"):
+        assert name in stored.read_bytes()
+    assert b"test/gender" not in stored.read_bytes()
