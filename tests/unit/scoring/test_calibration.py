@@ -134,7 +134,7 @@ def test_models_are_listed_and_shown(cli) -> None:
     assert "gender" not in listed[0]["scores"][0]["figures"]
     weights = {fields["name"]: fields["weights"] for fields in listed}
     assert weights.pop("age-gender-recognition-retail-0013") is False
-    assert weights == {"agenet": True, "gendernet": True, "edgeage-s": True}
+    assert weights == {"agenet": True, "gendernet": True, "edgeage-s": True, "edgeage-xs": True}
     assert "non-commercial" in cli("models", "list").stdout
     card = cli("models", "show", "agenet").stdout
     assert "## Not for" in card

@@ -9,7 +9,12 @@ from edgeage.training.joint.recipe import JointRecipe
 
 @pytest.mark.parametrize(
     ("folder", "name"),
-    [("caffe_models", "joint"), ("models", "edgeage-s"), ("models", "edgeage-xs")],
+    [
+        ("caffe_models", "joint"),
+        ("models", "edgeage-s"),
+        ("models", "edgeage-xs"),
+        ("models", "edgeage-xs_settled"),
+    ],
 )
 def test_the_recipes_that_come_along_are_read(folder, name):
     recipe = JointRecipe.read(data_dir(folder) / f"{name}.toml")
