@@ -9,10 +9,10 @@ import sys
 __all__ = ["PICTURES_BYTES", "keep_memory"]
 
 PICTURES_BYTES = 64 << 20
-"""What a Predictor has kept: enough for a few photographs of ten million pixels."""
+"""What «edgeage infer» has each thread keep: a few photographs of some million pixels."""
 
 _MMAP_MAX, _MMAP_THRESHOLD, _TRIM_THRESHOLD, _TOP_PAD = -4, -3, -1, -2
-_LARGEST_THRESHOLD = 32 << 20
+_LARGEST_BYTES = 32 << 20
 _AHEAD_BYTES = 256 << 20
 _OWN = {f"MALLOC_{name}_" for name in ("MMAP_MAX", "MMAP_THRESHOLD", "TRIM_THRESHOLD", "TOP_PAD")}
 
@@ -26,7 +26,8 @@ def keep_memory(at_most: int | None = None) -> bool:
     its user has told glibc himself (``MALLOC_…``, ``GLIBC_TUNABLES``) nothing is changed.
 
     Args:
-        at_most: bytes that are kept, of blocks up to 32 MB; None for all.
+        at_most: bytes that each thread keeps, of blocks up to 32 MB; None for all. A server's many
+            threads are better left alone.
 
     Returns:
         Whether it is so now; False where the C library is another (mallopt(3) is glibc's).
@@ -41,6 +42,6 @@ def keep_memory(at_most: int | None = None) -> bool:
     asked = (
         ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, 2**31 - 1), (_TOP_PAD, _AHEAD_BYTES))
         if at_most is None
-        else ((_MMAP_THRESHOLD, _LARGEST_THRESHOLD), (_TRIM_THRESHOLD, at_most))
+        else ((_MMAP_THRESHOLD, _LARGEST_BYTES), (_TRIM_THRESHOLD, at_most))
     )
     return [mallopt(name, value) for name, value in asked] == [1] * len(asked)

@@ -12,7 +12,6 @@ from edgeage.closing import Closing
 from edgeage.errors import UsageError
 from edgeage.faceresult import Timing
 from edgeage.faces.crop import check_margin
-from edgeage.memory import PICTURES_BYTES, keep_memory
 from edgeage.networks import Models, load_networks
 from edgeage.prediction.finder import FaceFinder, detector_device
 from edgeage.prediction.pipeline import Pipeline
@@ -123,7 +122,6 @@ class Predictor(Closing):
         if not 0 <= min_confidence <= 1:
             raise UsageError(f"expected min_confidence of 0 to 1, got {min_confidence}")
         check_crops(crops)
-        keep_memory(PICTURES_BYTES)
         options = RuntimeOptions(mode, threads, streams, cache)
         where = "CPU" if backend else detector_device(device)
         self._finder = FaceFinder(
