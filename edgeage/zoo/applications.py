@@ -24,6 +24,9 @@ _SIZES = {"mobilenetv2": 96, "inceptionv3": 140}
 
 _EFFICIENTNET = (224, 240, 260, 300, 380, 456, 528, 600)
 _DEFAULT_SIZE = 224
+_MOST_MOMENTUM = 0.99
+"""Of batch normalisation's statistics. MobileNet's own 0.999 takes several epochs of a data set of
+this size to forget where they began, and validation until then says nothing."""
 
 _UNIT = NetworkInput("RGB", pixel_range=(-1, 1))
 _TAKES = {
@@ -81,6 +84,9 @@ def application(
     builder = application_names()[backbone]
     side = size or _SIZES.get(backbone) or _efficientnet_size(backbone) or _DEFAULT_SIZE
     base = _base(builder, backbone, side, weights)
+    for layer in base.layers:
+        if isinstance(layer, open_keras().layers.BatchNormalization):
+            layer.momentum = min(layer.momentum, _MOST_MOMENTUM)
     features = open_keras().layers.GlobalAveragePooling2D(name="features")(base.output)
     ends, outputs = find_head(head)(features)
     name = name or backbone

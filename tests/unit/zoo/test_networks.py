@@ -48,6 +48,15 @@ def test_onnx_answers_as_keras(name, options, tmp_path, stir, faces):
         assert np.abs(np.diff(expected[output.name], axis=0)).max() > 1e-9
 
 
+@pytest.mark.parametrize("name", ["mobilenetv2", "mobilenetv3small", "efficientnetb0"])
+def test_statistics_follow_within_an_epoch(name, keras):
+    """A data set of 20,000 faces has some 600 iterations an epoch."""
+    layers = build_network(name, SMALL).model.layers
+    norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert len(norms) > 20
+    assert max(layer.momentum for layer in norms) ** 600 < 0.01
+
+
 def test_a_wide_residual_network(tmp_path, stir, faces):
     network = wide_resnet(16, 1)
     stir(network)
