@@ -133,7 +133,8 @@ def edgeage_runners(
             )
         )
         # One picture a call has the Predictor do nothing meanwhile, as in predict.
-        runners[f"edgeage {label}, {way}"] = functools.partial(
+        name = label if label.startswith(BOTH_TASKS) else f"edgeage {label}"
+        runners[f"{name}, {way}"] = functools.partial(
             _predicted, predictor, 1 if mode == "latency" else options.photos
         )
     return runners
