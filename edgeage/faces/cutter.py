@@ -28,7 +28,7 @@ __all__ = ["FaceCutter"]
 Box = tuple[float, float, float, float]
 
 # To be raised when a detector's answers change: what was kept is then looked for again.
-_VERSION = 3
+_VERSION = 2
 _BACKGROUND = 0.25
 _SAME_FACE = 0.3
 
