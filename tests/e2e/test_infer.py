@@ -306,8 +306,9 @@ def test_the_released_models_are_the_default(cli, trained_models, pictures, tmp_
         first = cli("infer", "--image", pictures / "a.png", *words)
         assert first.exit_code == 0, first.stderr
         assert LINE.fullmatch(first.stdout.rstrip("\n"))
-        told = [line.split(" for ")[0] for line in first.stderr.splitlines()]
-        assert told == [f"Compiling {name}" for name in names]
+        # A CPU whose half precision is too coarse is told to compute in single precision.
+        told = [line for line in first.stderr.splitlines() if " computes in single " not in line]
+        assert [line.split(" for ")[0] for line in told] == [f"Compiling {name}" for name in names]
         again = cli("infer", "--image", pictures / "a.png", *words)
         assert (again.exit_code, again.stderr) == (0, "")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import json
 import os
@@ -108,9 +109,11 @@ def test_half_precision_decides_nothing_otherwise_but_ties(stick, batch, toolcha
 
 def test_todays_openvino_answers_as_caffe(stick, batch, toolchain):
     expected = caffe_reference(find_model("agenet"), batch, toolchain).answers
-    found = OpenVINOBackend("CPU").load(stick).infer(batch).probabilities
-    assert (found.argmax(axis=1) == expected.argmax(axis=1)).all()
-    assert np.abs(found - expected).max() < 5e-2
+    # Where a CPU would compute in bf16, a near tie among the pictures may be decided otherwise.
+    single = {**stick.options, "INFERENCE_PRECISION_HINT": "f32"}
+    found = OpenVINOBackend("CPU").load(dataclasses.replace(stick, options=single)).infer(batch)
+    assert (found.probabilities.argmax(axis=1) == expected.argmax(axis=1)).all()
+    assert np.abs(found.probabilities - expected).max() < 5e-2
 
 
 def test_openvino_2022_answers_as_2021(stick, batch, toolchain):
