@@ -21,6 +21,6 @@ def test_each_knows_a_grown_woman(name):
     with Predictor(name, "CPU", detect="always", cache=False) as predictor:
         (face,) = predictor.predict(np.ascontiguousarray(astronaut()[:, :, ::-1]))
     assert face.gender == "Female"
-    assert face.gender_probability > 0.9
+    assert face.gender_probability > 0.8
     low, high = face.age_interval
     assert 18 < low < face.age < high < 60
