@@ -61,10 +61,8 @@ def command(
     http:// and https:// addresses, and - for one picture on standard input. A picture that cannot
     be read gives one line on stderr, the others still come out, and the exit status is 1.
     """
-    from edgeage.memory import PICTURES_BYTES, keep_memory
     from edgeage.sources import find_sources
 
-    keep_memory(PICTURES_BYTES)
     given = images + words
     if not given:
         raise UsageError("no picture given; name one with --image PATH")
