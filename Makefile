@@ -76,7 +76,8 @@ models: $(VENV)/.dev
 	@if [ -z "$(EDGEAGE_DATA)" ]; then \
 		echo "name the data set: make models EDGEAGE_DATA=data/all"; exit 1; fi
 	$(BIN)/edgeage evaluate --models agenet,gendernet --models edgeage-s --models edgeage-xs \
-		--data $(EDGEAGE_DATA) --faces utkface_asian --faces utkface_all --crop both --json >caffe_models/.scores.json
+		--data $(EDGEAGE_DATA) --faces utkface_asian --faces utkface_all --crop both --json \
+		>caffe_models/.scores.json
 	mv caffe_models/.scores.json caffe_models/scores.json
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python docs/make_plots.py $(if $(LOG),--log $(LOG))

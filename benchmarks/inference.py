@@ -169,9 +169,10 @@ def compare(
         single[name] = compact_runner(own, batch, "latency", options.threads, stack)
         many[name] = compact_runner(own, batch, "throughput", options.threads, stack)
     rows = measure(single, many, batch, options)
+    others = [Path(path).stem for path in options.other]
     for row in rows:
-        alike = [Path(path).stem for path in options.other] if row["runner"] in both else []
-        row["speedup"] = speedups(row, rows, [*PEERS, *alike])
+        peers_of_row = [*PEERS, *others] if row["runner"] in both else PEERS
+        row["speedup"] = speedups(row, rows, peers_of_row)
         if row["runner"] in apart:
             row["difference"] = float(f"{apart[row['runner']]:.2g}")
     return rows, {"weights": weights, "faces": len(batch), "chunks": chunks}

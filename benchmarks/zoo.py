@@ -192,7 +192,6 @@ def trained(models: Sequence[Path], data: Path, faces: str | None) -> dict[str, 
         source = manifest.source
         told[manifest.name] = {
             "input_hw": list(manifest.input.input_hw),
-            "faces": source["dataset"].get("faces"),
             "started_from": source["started_from"],
             **{key: source["validation"][key] for key in ("epochs", "best_epoch")},
         }
