@@ -81,6 +81,19 @@ def test_the_surest_come_first(mtcnn, crowd):
     assert scores == sorted(scores, reverse=True)
 
 
+def test_the_last_network_looks_at_few_squares_a_face(mtcnn, crowd, monkeypatch):
+    """It is the dearest by far; a face of a good size has dozens of candidates."""
+    last, seen = mtcnn._networks[2], []
+
+    def infer(batches):
+        seen.extend(cuts.any(axis=(1, 2, 3)).sum() for cuts in batches)
+        return type(last).infer(last, batches)
+
+    monkeypatch.setattr(last, "infer", infer)
+    assert len(mtcnn.detect([crowd])[0]) == 5
+    assert 5 <= sum(seen) <= 15
+
+
 def test_a_face_at_the_edge_is_found(mtcnn, astronaut):
     (face,) = mtcnn.detect([astronaut[80:, 195:]])[0]
     assert face.landmarks[1] == pytest.approx((51, 23), abs=5)
