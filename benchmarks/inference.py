@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 from document import write_document
-from peers import compact, onnx_peer, opencv_peer, trained_models
+from peers import COMPACT, compact, onnx_peer, opencv_peer, trained_models
 
 from edgeage.compiler import compile_model
 from edgeage.compiler.sources import RELEASED
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     Runner = Callable[[np.ndarray], np.ndarray]
 
 PEERS = ("cv2.dnn", "onnxruntime")
-COMPACT = ("edgeage-s", "edgeage-xs")
 TOLERANCE = 1e-4
 TOOLS = ("openvino", "opencv-python", "onnxruntime", "numpy")
 

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     Network = Callable[[np.ndarray], np.ndarray]
 
-__all__ = ["Peer", "compact", "onnx_peer", "opencv_peer", "trained_models"]
+__all__ = ["COMPACT", "Peer", "compact", "onnx_peer", "opencv_peer", "trained_models"]
+
+COMPACT = ("edgeage-s", "edgeage-xs")
+"""The networks of both tasks that come with edgeage."""
 
 _CHUNKS = (1, 8, 32)
 

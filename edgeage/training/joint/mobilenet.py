@@ -44,48 +44,65 @@ class _Convolution(nn.Sequential):  # type: ignore[misc]
             nn.ReLU6(inplace=True),
         )
 
-    def forward(self, pixels: torch.Tensor) -> Any:
+    def forward(self, pixels: torch.Tensor, added: torch.Tensor | None = None) -> Any:
         *pads, convolution, norm, activation = self
-        if norm.training or not self.training:
-            return super().forward(pixels)
-        # Fixed statistics are a factor and a sum for each channel. Taken into the weights they
-        # cost nothing; as a layer of their own, half the time of a training step.
         for pad in pads:
             pixels = pad(pixels)
-        factor = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-        kernel = convolution.weight * factor.reshape(-1, 1, 1, 1)
-        bias = norm.bias - norm.running_mean * factor
-        padding, groups = convolution.padding, convolution.groups
-        pixels = nn.functional.conv2d(
-            pixels, kernel, bias, convolution.stride, padding, groups=groups
-        )
-        return activation(pixels)
+        if norm.training or not self.training:
+            pixels = norm(convolution(pixels))
+        else:
+            # Fixed statistics are a factor and a sum for each channel. Taken into the weights they
+            # cost nothing; as a layer of their own, half the time of a training step.
+            factor = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+            kernel = convolution.weight * factor.reshape(-1, 1, 1, 1)
+            bias = norm.bias - norm.running_mean * factor
+            padding, groups = convolution.padding, convolution.groups
+            pixels = nn.functional.conv2d(
+                pixels, kernel, bias, convolution.stride, padding, groups=groups
+            )
+        return activation(pixels if added is None else pixels + added)
 
 
 class MobileNet(nn.Module):  # type: ignore[misc]
     """A compact network of both tasks (Howard et al., MobileNets, 2017).
 
     The input is float32 (n, 3, height, width), BGR, bytes less ImageNet's mean; sides are multiples
-    of 32. The outputs are the scores of 101 ages, 0 to 100 years, and of the two genders.
+    of 16. The outputs are the scores of 101 ages, 0 to 100 years, and of the two genders.
 
     Args:
         width: factor of every layer's channels, rounded to a multiple of 8.
+        width_early: that of the first convolution and of the blocks of 64 and 128 channels; None
+            for ``width``.
+        width_last: that of the blocks of 1024 channels; None for ``width``.
+        residual: add what a block sees to what it says, before its last ReLU, where both have the
+            same shape (He et al., *Deep Residual Learning for Image Recognition*, CVPR 2016).
         dropout: share of the pooled features dropped in training.
         fixed_statistics: normalise with the running statistics in training too, as they are:
             what begins with another training's weights keeps theirs.
     """
 
     def __init__(
-        self, width: float = 1.0, *, dropout: float = 0.2, fixed_statistics: bool = False
+        self,
+        width: float = 1.0,
+        *,
+        width_early: float | None = None,
+        width_last: float | None = None,
+        residual: bool = False,
+        dropout: float = 0.2,
+        fixed_statistics: bool = False,
     ) -> None:
         super().__init__()
         self.fixed_statistics = fixed_statistics
-        inside = _scaled(_STEM, width)
+        early = width if width_early is None else width_early
+        widths = {64: early, 128: early, 1024: width if width_last is None else width_last}
+        inside = _scaled(_STEM, early)
         layers = [_Convolution(3, inside, 3, 2, 1)]
+        self._residual: list[bool] = []
         for number, channels in enumerate(_CHANNELS):
-            out = _scaled(channels, width)
-            layers.append(_Convolution(inside, inside, 3, 2 if number in _HALVED else 1, inside))
+            out, halving = _scaled(channels, widths.get(channels, width)), number in _HALVED
+            layers.append(_Convolution(inside, inside, 3, 2 if halving else 1, inside))
             layers.append(_Convolution(inside, out, 1, 1, 1))
+            self._residual.append(residual and inside == out and not halving)
             inside = out
         features = _scaled(_FEATURES, width)
         self.trunk = nn.Sequential(*layers)
@@ -98,11 +115,23 @@ class MobileNet(nn.Module):  # type: ignore[misc]
         for module in self.trunk.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_in")
+        for across, begins_as_nothing in zip(self.trunk[2::2], self._residual, strict=True):
+            if begins_as_nothing:
+                nn.init.zeros_(across[-2].weight)
 
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the scores of the ages (n, 101) and of the genders (n, 2)."""
-        features = self.features(self.pool(self.trunk(pixels)).flatten(1))
+        features = self.features(self.pool(self._seen(pixels)).flatten(1))
         return self.age(features), self.gender(features)
+
+    def _seen(self, pixels: torch.Tensor) -> Any:
+        first, *blocks = self.trunk
+        pixels = first(pixels)
+        for spatial, across, residual in zip(
+            blocks[::2], blocks[1::2], self._residual, strict=True
+        ):
+            pixels = across(spatial(pixels), pixels if residual else None)
+        return pixels
 
     def train(self, mode: bool = True) -> MobileNet:
         """Switch dropout and, unless they are fixed, the statistics."""

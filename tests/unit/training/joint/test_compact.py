@@ -23,7 +23,7 @@ def recipe(**network):
 
 @pytest.mark.parametrize(
     ("settings", "kind", "reason"),
-    [({"sise": 64}, UsageError, "«size»"), ({"size": 100}, TrainingError, "multiple of 32")],
+    [({"sise": 64}, UsageError, "«size»"), ({"size": 100}, TrainingError, "multiple of 16")],
 )
 def test_a_wrong_setting_is_refused(settings, kind, reason):
     with pytest.raises(kind, match=reason):
@@ -123,17 +123,23 @@ def test_a_score_by_years_sums_groups_and_expects_ages(joint_faces):
     assert score.mae_years == pytest.approx((abs(15.2 - 18) + 4) / 2)
 
 
-def test_the_onnx_answers_as_the_network(tmp_path):
+@pytest.mark.parametrize(
+    ("size", "form"), [(64, {}), (80, {"residual": True, "width_last": 0.1})], ids=["plain", "odd"]
+)
+def test_the_onnx_answers_as_the_network(size, form, tmp_path):
+    """Of 80 pixels the last blocks halve an odd number of rows."""
     torch = pytest.importorskip("torch")
     from edgeage.runtime.core import openvino_core
     from edgeage.training.joint.mobilenet import MobileNet
 
     torch.manual_seed(0)
-    network = MobileNet(0.25).train()
-    network(torch.randn(8, 3, 64, 64) * 60)
+    network = MobileNet(0.25, **form).train()
+    for across in network.trunk[2::2]:
+        torch.nn.init.ones_(across[-2].weight)
+    network(torch.randn(8, 3, size, size) * 60)
     network.eval()
-    compact.write_onnx(network, 64, tmp_path / "net.onnx")
-    pixels = torch.randn(3, 3, 64, 64) * 60
+    compact.write_onnx(network, size, tmp_path / "net.onnx")
+    pixels = torch.randn(3, 3, size, size) * 60
     with torch.no_grad():
         expected = [part.numpy() for part in network(pixels)]
     hint = {"INFERENCE_PRECISION_HINT": "f32"}

@@ -86,6 +86,31 @@ def test_a_narrow_one_has_channels_in_eights():
     assert sum(blob.numel() for blob in MobileNet(0.35).parameters()) < 500_000
 
 
+def test_the_first_and_the_last_layers_have_widths_of_their_own():
+    network = MobileNet(0.375, width_early=0.25, width_last=0.28)
+    across = [network.trunk[0], *network.trunk[2::2]]
+    channels = [block[-2].num_features for block in across]
+    assert channels == [8, 16, 32, 32, 96, 96, *[192] * 6, 288, 288]
+
+
+def test_what_a_residual_block_sees_is_added_before_its_relu():
+    torch.manual_seed(0)
+    network = MobileNet(0.25, residual=True).eval()
+    for across in network.trunk[2::2]:
+        torch.nn.init.ones_(across[-2].weight)
+    seen = torch.randn(2, 3, 64, 64) * 60
+    first, *blocks = network.trunk
+    pixels, added = first(seen), []
+    for spatial, across in zip(blocks[::2], blocks[1::2], strict=True):
+        said = across[1](across[0](spatial(pixels)))
+        added.append(said.shape == pixels.shape)
+        pixels = (said + pixels if added[-1] else said).clamp(0, 6)
+    assert added == [False, False, True, False, True, False, *[True] * 5, False, True]
+    features = network.features(pixels.mean((2, 3)))
+    for found, layer in zip(network(seen), (network.age, network.gender), strict=True):
+        torch.testing.assert_close(found, layer(features))
+
+
 @pytest.mark.parametrize("fixed", [True, False])
 def test_statistics_move_unless_they_are_fixed(fixed):
     network = MobileNet(0.25, fixed_statistics=fixed).train()
