@@ -1,7 +1,7 @@
 # make demo    install edgeage and predict age and gender of examples/test_0.png
 # make test    install everything, then ruff, mypy and pytest
-# make proof   the tests that take minutes: 10,000 faulty requests, 10,000 damaged pictures,
-#              50 steps in both engines
+# make proof   the tests that take minutes: 10,000 damaged pictures and faulty requests, many
+#              clients, long streams, leaks, 50 steps in both engines
 # make lint    ruff and mypy
 # make reference  docs/reference/ from the docstrings
 # make toolchain  install the Movidius tools (Linux x86-64; needs a Python 3.6 to 3.9)
@@ -29,7 +29,7 @@ TESTS ?=
 .PHONY: help demo test proof lint reference toolchain bench models clean
 
 help:
-	@sed -n 's/^# \(make\)/\1/p' Makefile
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 demo: $(VENV)/.core
 	$(BIN)/edgeage infer --image examples/test_0.png

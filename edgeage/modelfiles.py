@@ -9,7 +9,14 @@ from edgeage.errors import ModelError, did_you_mean
 from edgeage.manifest import Manifest
 from edgeage.paths import data_dir, models_dir
 
-__all__ = ["NETWORK_SUFFIXES", "has_weights", "read_models", "ready_manifest", "ready_models"]
+__all__ = [
+    "NETWORK_SUFFIXES",
+    "has_weights",
+    "imported_models",
+    "read_models",
+    "ready_manifest",
+    "ready_models",
+]
 
 NETWORK_SUFFIXES = (".xml", ".onnx")
 """Suffixes of a network that needs a manifest, if only a ready one."""
@@ -40,7 +47,7 @@ def read_models(models: str | Path) -> list[Manifest]:
         return [Manifest.read(path)]
     if path.is_file():
         return [_of_network(path)]
-    if (named := models_dir() / path / "model.json").is_file():
+    if (named := imported_models().get(str(models))) is not None:
         return [Manifest.read(named)]
     ready = ready_models()
     if str(models) in ready:
@@ -51,8 +58,7 @@ def read_models(models: str | Path) -> list[Manifest]:
             f"the manifest of {models} comes with edgeage, its weights do not; give the path of "
             f"{models}.xml, with its .bin beside it"
         )
-    imported = [found.parent.name for found in sorted(models_dir().glob("*/model.json"))]
-    hint = did_you_mean(str(models), [*ready, *imported])
+    hint = did_you_mean(str(models), [*ready, *imported_models()])
     raise ModelError(
         f"{path} is not there; expected a folder made by «edgeage compile», a model.json, or an "
         f".xml or .onnx{hint}"
@@ -72,6 +78,11 @@ def ready_models() -> dict[str, Path]:
     people's, without.
     """
     return {path.stem: path for path in sorted(data_dir("models").glob("*.json"))}
+
+
+def imported_models() -> dict[str, Path]:
+    """Return the manifests of what «edgeage models import» made, by name."""
+    return {path.parent.name: path for path in sorted(models_dir().glob("*/model.json"))}
 
 
 def ready_manifest(network: Path) -> Manifest | None:

@@ -103,11 +103,11 @@ def command(
 ) -> None:
     """Compile trained networks and prove that they still answer as they did.
 
-    MODEL is agenet, gendernet, the path of a .caffemodel whose manifest (.json) is beside it, or
-    another network: the name or folder of what «edgeage models import» made, or a model.json or
-    .onnx (docs/models.md); without any, both released networks are compiled. Each result is
-    compared with the trained network on real pictures; beyond the target profile's tolerance
-    nothing is written.
+    MODEL is agenet, gendernet, edgeage-s, edgeage-xs, the path of a .caffemodel whose manifest
+    (.json) is beside it, or another network: the name or folder of what «edgeage models import»
+    made, or a model.json or .onnx (docs/models.md); without any, AgeNet and GenderNet are compiled.
+    Each result is compared with the trained network on real pictures; beyond the target profile's
+    tolerance nothing is written.
 
     INT8 is calibrated on faces of the data set's training LMDB, measured on all of its test LMDB,
     and refused, with the worst layers, when it loses more accuracy than the profile allows.

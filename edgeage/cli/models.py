@@ -27,14 +27,18 @@ command.add_command(import_command)
 @command.command("list")
 @_JSON
 def list_models(as_json: bool) -> None:
-    """List the models that come with edgeage: answers, data, licence, accuracy."""
+    """List the models that go by name: answers, data, licence, accuracy.
+
+    These are what comes with edgeage and what «edgeage models import» made.
+    """
     from edgeage.compiler.sources import RELEASED
     from edgeage.inspection.finding import Table, format_table
-    from edgeage.modelfiles import ready_models
+    from edgeage.modelfiles import imported_models, ready_models
     from edgeage.scoring.cards import accuracy_line, describe, model_manifest, read_scores
 
     scores = read_scores()
-    found = [describe(model_manifest(name), scores) for name in (*RELEASED, *ready_models())]
+    names = dict.fromkeys((*RELEASED, *ready_models(), *imported_models()))
+    found = [describe(model_manifest(name), scores) for name in names]
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return

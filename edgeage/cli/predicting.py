@@ -51,8 +51,8 @@ _OPTIONS = (
         "models",
         type=_PATH,
         help="A folder made by «edgeage compile», another network's model.json, .xml or .onnx, or "
-        "the name of one that «edgeage models import» made.  "
-        "[default: the released models]",
+        "a name: edgeage-s, edgeage-xs, or of one that «edgeage models import» made.  "
+        "[default: edgeage-s; with --mean AgeNet and GenderNet]",
     ),
 )
 

@@ -193,7 +193,8 @@ def _train_zoo(options: ZooOptions, folds: int | None) -> int:
 @click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "bf16"]),
-    help="auto: bf16 where the CPU multiplies it in hardware.  [default: auto]",
+    help="auto: bf16 where the CPU multiplies it in hardware.  [default: auto; with --resume the "
+    "training's own]",
 )
 @click.option(
     "--folds",
@@ -283,7 +284,7 @@ def command(
                 words,
                 start=weights,
                 teacher=teacher,
-                bf16=precision == "bf16",
+                precision=precision,
             )
         )
     _refuse({"--recipe": recipe, "--teacher": teacher}, f"{name}, which has a solver")

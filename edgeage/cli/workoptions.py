@@ -44,7 +44,7 @@ _OPTIONS = (
         default="mtcnn",
         show_default=True,
         metavar="NAME|PATH",
-        help="What finds the faces: mtcnn, haar, yunet, dlib, or a detector's network.",
+        help="What finds the faces: mtcnn, haar, dlib, or the file of a YuNet, an SSD or a YOLO.",
     ),
     click.option(
         "--margin",

@@ -21,10 +21,16 @@ from edgeage.errors import ParityError, UsageError
 from edgeage.evaluation.decoded import decode_answers
 from edgeage.evaluation.faces import open_faces
 from edgeage.manifest import Manifest
-from edgeage.modelfiles import NETWORK_SUFFIXES, has_weights, read_models, ready_models
+from edgeage.modelfiles import (
+    NETWORK_SUFFIXES,
+    has_weights,
+    imported_models,
+    read_models,
+    ready_models,
+)
 from edgeage.movidius.toolchain import find_toolchain
 from edgeage.networkinput import NetworkInput
-from edgeage.paths import atomic_dir, models_dir, sha256_file
+from edgeage.paths import atomic_dir, sha256_file
 from edgeage.runtime.openvino import OpenVINOBackend
 from edgeage.runtime.options import RuntimeOptions
 
@@ -54,7 +60,7 @@ def find_imported(model: str | Path) -> Manifest | None:
     path = Path(model)
     if path.suffix in NETWORK_SUFFIXES and path.is_file():
         return next((found for found in read_models(path) if not found.is_own), None)
-    for place in (path, path / "model.json", models_dir() / path / "model.json"):
+    for place in (path, path / "model.json", imported_models().get(str(model), path)):
         if place.suffix == ".json" and place.is_file():
             manifest = Manifest.read(place)
             return None if manifest.is_own else manifest

@@ -10,7 +10,7 @@ from edgeage.compiler.sources import RELEASED, released_path
 from edgeage.errors import ModelError, UsageError, did_you_mean
 from edgeage.evaluation.figures import CATALOGUE
 from edgeage.manifest import Manifest
-from edgeage.modelfiles import has_weights, ready_models
+from edgeage.modelfiles import has_weights, imported_models, ready_models
 from edgeage.paths import data_dir
 from edgeage.scoring.tables import with_interval
 
@@ -37,23 +37,23 @@ def model_manifest(name: str) -> Manifest:
     """Return the manifest of a model.
 
     Args:
-        name: of a model that comes with edgeage, or the path of a manifest.
+        name: of a model that comes with edgeage or was imported, or the path of a manifest.
 
     Raises:
         UsageError: for neither.
         ModelError: when it is damaged.
     """
-    ready = ready_models()
+    named = {**ready_models(), **imported_models()}
     if name in RELEASED:
         return Manifest.read(released_path(name).with_suffix(".json"))
-    if name in ready:
-        return Manifest.read(ready[name])
+    if name in named:
+        return Manifest.read(named[name])
     path = Path(name)
     if path.is_dir():
         path /= "model.json"
     if path.suffix == ".json" and path.is_file():
         return Manifest.read(path)
-    known = (*RELEASED, *ready)
+    known = (*RELEASED, *named)
     raise UsageError(
         f"unknown model «{name}»; expected {', '.join(known)} or a manifest's path"
         f"{did_you_mean(name, known)}"

@@ -22,9 +22,13 @@ def data(tiny_utkface, tmp_path_factory):
 
 
 def test_it_writes_both_models_and_resumes(data, tmp_path, cli):
+    from edgeage.training.trainer import has_fast_bf16
+
     out = tmp_path / "out"
     words = ["train", "joint", "--data", data, "-o", out]
-    result = cli(*words, "iterations=2", "batch_size=2", "validation=0.2")
+    other = "fp32" if has_fast_bf16() else "bf16"
+    asked = ["--precision", other, "iterations=2", "batch_size=2", "validation=0.2"]
+    result = cli(*words, *asked)
     assert result.exit_code == 0, result.stderr
     assert result.stdout.split() == [str(out / f"{n}.caffemodel") for n in ("agenet", "gendernet")]
     age, gender = (Manifest.read(out / f"{name}.json") for name in ("agenet", "gendernet"))
@@ -42,6 +46,8 @@ def test_it_writes_both_models_and_resumes(data, tmp_path, cli):
     before = (out / "agenet.caffemodel").read_bytes()
     assert cli(*words, "--resume").exit_code == 0
     assert (out / "agenet.caffemodel").read_bytes() == before
+    assert json.loads((out / "joint_recipe.json").read_text())["precision"] == other
+    assert Manifest.read(out / "agenet.json").source["precision"] == other
     tested = cli("test", "agenet", "--data", data, "--model", out / "agenet.caffemodel")
     assert tested.exit_code == 0, tested.stderr
 

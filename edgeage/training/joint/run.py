@@ -50,7 +50,8 @@ class JointOptions:
         start: checkpoint of another joint training, or another network's weights that the family
             knows, to begin with.
         teacher: network whose answers this one is taught by ``teacher_weight``.
-        bf16: compute in bfloat16.
+        precision: ``auto`` (bfloat16 where the CPU has it), ``fp32`` or ``bf16``; None for
+            ``auto``, or the resumed training's.
         every: iterations between two checkpoints.
     """
 
@@ -62,7 +63,7 @@ class JointOptions:
     overrides: Sequence[str] = ()
     start: Path | None = None
     teacher: str | Path | None = None
-    bf16: bool = False
+    precision: str | None = None
     every: int = 250
 
 
@@ -91,11 +92,18 @@ def train_joint(
     """
     require("torch", extra="train", purpose="train")
     from edgeage.training.joint.trainer import JointTrainer
+    from edgeage.training.trainer import has_fast_bf16
 
     name = options.name
     state = options.out / f"{name}_state.npz"
     _check_start(options, state)
-    recipe, origins = _kept(options) if options.resume else (_recipe(options), _origins(options))
+    if options.resume:
+        recipe, origins, kept = _kept(options)
+    else:
+        recipe, origins, kept = _recipe(options), _origins(options), "auto"
+    precision = options.precision or kept
+    if precision == "auto":
+        precision = "bf16" if has_fast_bf16() else "fp32"
     family: Family = _FAMILIES[name](recipe)
     report = read_report(options.data)
     with (
@@ -108,10 +116,11 @@ def train_joint(
         other = options.start if options.start and options.start.suffix != ".npz" else None
         network = family.network(train.transform.output_shape, other)
         trainer = JointTrainer(
-            network, recipe, train, validation, state, every=options.every, bf16=options.bf16
-        )
+            network, recipe, train, validation, state, every=options.every,
+            bf16=precision == "bf16",
+        )  # fmt: skip
         trainer.origins = origins
-        _describe(options, recipe, train, validation, origins)
+        _describe(options, recipe, train, validation, {**origins, "precision": precision})
         if options.resume:
             trainer.resume()
         elif options.start and other is None:
@@ -137,16 +146,17 @@ def _origins(options: JointOptions) -> dict[str, str | None]:
     return {name: None if value is None else str(value) for name, value in asked.items()}
 
 
-def _kept(options: JointOptions) -> tuple[JointRecipe, dict[str, str | None]]:
-    """Return the recipe and the origins of the training to resume."""
+def _kept(options: JointOptions) -> tuple[JointRecipe, dict[str, str | None], str]:
+    """Return the recipe, the origins and the precision of the training to resume."""
     path = options.out / f"{options.name}_recipe.json"
     try:
         kept = json.loads(path.read_text("utf-8"))
         recipe = JointRecipe.from_dict(kept["recipe"], str(path))
         origins = {name: kept.get(name) for name in _origins(options)}
+        precision = kept["precision"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(f"{path} is no recipe of a joint training: {error}") from None
-    return recipe, origins
+    return recipe, origins, precision
 
 
 def _teacher(
@@ -182,11 +192,11 @@ def _describe(
     recipe: JointRecipe,
     train: Faces,
     validation: Faces,
-    origins: Mapping[str, str | None],
+    more: Mapping[str, str | None],
 ) -> None:
     fields = {
         "recipe": recipe.to_dict(),
-        **origins,
+        **more,
         "faces": len(train),
         "validation_faces": [item.record.name for item in validation.records],
     }

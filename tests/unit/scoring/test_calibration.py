@@ -15,6 +15,7 @@ from edgeage.inputspec import InputSpec
 from edgeage.labels import AGE_GROUPS, DEFAULT_GROUP_AGES, GENDERS
 from edgeage.manifest import Manifest
 from edgeage.outputs import Output
+from edgeage.paths import data_dir
 from edgeage.scoring.calibration import calibrate, fit_output
 
 RNG = np.random.default_rng(0)
@@ -127,7 +128,19 @@ def test_the_command_writes_the_manifest_and_predictors_tell_the_interval(
     assert face.to_dict()["age_interval"] == [low, high]
 
 
-def test_models_are_listed_and_shown(cli) -> None:
+def test_imported_models_are_listed_and_shown_too(cli, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("EDGEAGE_MODELS", str(tmp_path))
+    fields = json.loads((data_dir("models") / "edgeage-xs.json").read_text(encoding="utf-8"))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "model.json").write_text(json.dumps({**fields, "name": "mine"}))
+    listed = json.loads(cli("models", "list", "--json").stdout)
+    assert (listed[-1]["name"], listed[-1]["weights"]) == ("mine", False)
+    shown = json.loads(cli("models", "show", "mine", "--json").stdout)
+    assert shown["folder"] == str(tmp_path / "mine")
+
+
+def test_models_are_listed_and_shown(cli, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("EDGEAGE_MODELS", str(tmp_path))
     listed = json.loads(cli("models", "list", "--json").stdout)
     assert [fields["name"] for fields in listed][:2] == ["agenet", "gendernet"]
     assert {"age_mae", "age_group"} <= listed[0]["scores"][0]["figures"].keys()
