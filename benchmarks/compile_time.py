@@ -16,9 +16,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from document import write_document
+
 from edgeage.movidius import find_toolchain
 from edgeage.movidius.toolchain import PYTHON_VARIABLE
-from edgeage.speed import machine
 
 PROGRAM = "import sys; from edgeage.cli.main import main; sys.exit(main(sys.argv[1:]))"
 
@@ -55,17 +56,16 @@ def main() -> None:
     print(f"AgeNet for MYRIAD, cold cache: {seconds:.1f} s")
     parity = model["parity"]
     assert isinstance(parity, dict)
-    document = {
-        "machine": machine(),
-        "seconds": round(seconds, 2),
-        "repeats": options.repeats,
-        "pictures": parity["pictures"],
-        "reference": parity["reference"],
-        "tools": model["tools"],
-        "blob": model["blob"],
-    }
-    if options.json:
-        options.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    write_document(
+        options.json,
+        ("openvino",),
+        seconds=round(seconds, 2),
+        repeats=options.repeats,
+        pictures=parity["pictures"],
+        reference=parity["reference"],
+        tools=model["tools"],
+        blob=model["blob"],
+    )
 
 
 if __name__ == "__main__":

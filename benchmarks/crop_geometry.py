@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+from document import write_document
 
 from edgeage.datasets.records import read_records
 from edgeage.datasets.sources import members
@@ -139,9 +140,7 @@ def main() -> None:
             row |= {"landmarks": template(faces), "aligned": agreement(faces, by_points)}
         rows[name] = row
         print(name, json.dumps(row))
-    if options.json:
-        document = {"chips": len(chips), "detectors": rows}
-        options.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    write_document(options.json, ("opencv-python", "numpy"), chips=len(chips), detectors=rows)
 
 
 if __name__ == "__main__":

@@ -26,8 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from edgeage.speed import machine
+from document import write_document
 
 _PEAK = """
 import re, resource
@@ -171,9 +170,7 @@ def main() -> None:
             )
         ]
     growth = growth_kb(rows)
-    if options.json:
-        document = {"machine": machine(), "rows": rows, "kb_a_face": growth}
-        options.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    write_document(options.json, ("opencv-python", "lmdb"), rows=rows, kb_a_face=growth)
     columns = ("source", "workers", "faces", "stored", "seconds", "read_img_s", "write_img_s",
                "peak_rss_mb")  # fmt: skip
     print("  ".join(f"{column:>12}" for column in columns))

@@ -6,6 +6,7 @@ import json
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from edgeage.paths import atomic_file
 from edgeage.speed import machine
 
 if TYPE_CHECKING:
@@ -21,4 +22,5 @@ def write_document(path: Path | None, tools: Sequence[str], **fields: Any) -> No
         return
     versions = {tool: version(tool) for tool in tools}
     document = {"machine": machine(), "versions": versions, **fields}
-    path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    with atomic_file(path) as temporary:
+        temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")

@@ -74,7 +74,7 @@ def accuracy_table() -> str:
         faces = [f"{own[name]['faces']:,}" if name in own else "–" for name in rounds]
         lines += [*columns, f"| {model['name']}: faces | {' | '.join(faces)} |"]
         for name in README_FIGURES:
-            found = [own[place]["figures"].get(name) for place in rounds if place in own]
+            found = [own[p]["figures"].get(name) if p in own else None for p in rounds]
             if any(found):
                 cells = " | ".join(figure_cell(name, figure) for figure in found)
                 lines.append(f"| {CATALOGUE[name].title}{unit(name)} | {cells} |")

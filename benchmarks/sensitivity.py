@@ -15,12 +15,12 @@ face it does not find counts as wrong.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+from document import write_document
 
 from edgeage.compiler.released import released_models
 from edgeage.compiler.sources import RELEASED
@@ -33,7 +33,6 @@ from edgeage.faces.crop import cut_square
 from edgeage.images import read_image
 from edgeage.manifest import Manifest
 from edgeage.runtime.devices import open_backend
-from edgeage.speed import machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -217,9 +216,7 @@ def main() -> None:
     rows = sweep(networks, faces, options.detectors)
     for _, session in networks:
         session.close()
-    document = {"faces": len(faces), "machine": machine(), "rows": rows}
-    if options.json:
-        options.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    write_document(options.json, ("openvino", "opencv-python"), faces=len(faces), rows=rows)
     if options.plot:
         plot(rows, options.plot)
 

@@ -11,7 +11,6 @@ what the machine reaches on a large matrix product. Rounds alternate; figures ar
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import subprocess
 import tempfile
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from document import write_document
 from torch import nn
 
 from edgeage.caffe import format_message, read_net, read_solver, write_mean
@@ -28,7 +28,6 @@ from edgeage.datasets.store import DatumReader, DatumWriter
 from edgeage.errors import ToolchainError
 from edgeage.movidius import Toolchain, find_toolchain
 from edgeage.paths import data_dir
-from edgeage.speed import machine
 from edgeage.training.data import BatchSource
 from edgeage.training.trainer import TorchTrainer, has_fast_bf16
 
@@ -221,15 +220,13 @@ def main() -> None:
         share = rate / limits[name.rsplit(" ", 1)[1]]
         ratio = f"{rate / rates[peer]:.2f} × {peer.split(',', maxsplit=1)[0]}"
         print(f"{name:30}{rate:7.1f} img/s  {ratio}  {share:.0%} of the limit")
-    document = {
-        "machine": machine(),
-        "torch": torch.__version__,
-        "batch": BATCH,
-        "images_per_second": {name: round(rate, 1) for name, rate in rates.items()},
-        "limit_images_per_second": {name: round(rate, 1) for name, rate in limits.items()},
-    }
-    if options.json:
-        options.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    write_document(
+        options.json,
+        ("torch",),
+        batch=BATCH,
+        images_per_second={name: round(rate, 1) for name, rate in rates.items()},
+        limit_images_per_second={name: round(rate, 1) for name, rate in limits.items()},
+    )
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from document import write_document
 from peers import trained_models
 
 from edgeage.compiler import compile_model
@@ -27,7 +28,6 @@ from edgeage.compiler.sources import RELEASED
 from edgeage.movidius.jobs import script_path
 from edgeage.movidius.toolchain import find_toolchain
 from edgeage.runtime.myriad import MyriadBackend
-from edgeage.speed import machine
 
 if TYPE_CHECKING:
     from edgeage.manifest import Manifest
@@ -156,15 +156,14 @@ def main() -> None:
     for row in figures["rows"]:
         print(f"{row['runner']:10}{row['batch1_ms']:11.2f} ms{row['img_per_s']:10.1f} img/s")
     print(f"the worker adds {figures['overhead_ms']:.2f} ms ({figures['overhead_share']:.1%})")
-    document = {
-        "network": "AgeNet",
-        "weights": weights,
-        "in_flight": IN_FLIGHT,
-        "machine": machine(),
+    write_document(
+        options.json,
+        ("openvino",),
+        network="AgeNet",
+        weights=weights,
+        in_flight=IN_FLIGHT,
         **figures,
-    }
-    if options.json:
-        options.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    )
 
 
 if __name__ == "__main__":

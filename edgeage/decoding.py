@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from edgeage.errors import ImageError
+from edgeage.errors import ImageError, one_line
 from edgeage.soundness import CHECKS
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["MAX_PIXELS", "MIN_SIDE", "check_size", "decode", "on_white", "one_line"]
+__all__ = ["MAX_PIXELS", "MIN_SIDE", "check_size", "decode", "on_white"]
 
 MAX_PIXELS = 100_000_000
 """Most pixels a picture may have unless the caller allows more."""
@@ -32,7 +32,6 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "JPEG2000", "AVI
 _SIGNATURE_BYTES = 32
 _ALPHA_MODES = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
 _EXIF_ORIENTATION = 0x0112
-_REASON_LENGTH = 160
 
 
 def decode(stream: BinaryIO, name: str, max_pixels: int) -> np.ndarray:
@@ -188,10 +187,3 @@ def on_white(image: np.ndarray) -> np.ndarray:
     alpha = image[:, :, 3:].astype(np.uint16)
     mixed = image[:, :, :3] * alpha + 255 * (255 - alpha)
     return ((mixed + 127) // 255).astype(np.uint8)
-
-
-def one_line(error: BaseException) -> str:
-    """Return an exception's text as one line of bounded length."""
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    line = " ".join(text.split()) or type(error).__name__
-    return line if len(line) <= _REASON_LENGTH else f"{line[:_REASON_LENGTH]}…"

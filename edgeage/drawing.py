@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from edgeage.errors import ImageError
+from edgeage.errors import ImageError, one_line
 from edgeage.labelling import Rect, are_well_placed, place_labels
 from edgeage.paths import atomic_file
 
@@ -87,8 +87,7 @@ def write_image(path: Path, image_bgr: np.ndarray) -> None:
         with atomic_file(path) as temporary:
             temporary.write_bytes(data.tobytes())
     except (cv2.error, OSError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise ImageError(f"{path} cannot be written: {reason}") from None
+        raise ImageError(f"{path} cannot be written: {one_line(error)}") from None
 
 
 def label_lines(face: Face) -> list[str]:

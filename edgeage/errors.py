@@ -57,8 +57,11 @@ __all__ = [
     "UsageError",
     "VideoError",
     "did_you_mean",
+    "one_line",
     "require",
 ]
+
+_REASON_LENGTH = 160
 
 
 class EdgeageError(Exception):
@@ -172,6 +175,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """
     close = difflib.get_close_matches(word, list(known), n=1)
     return f"; did you mean «{close[0]}»?" if close else ""
+
+
+def one_line(error: BaseException) -> str:
+    """Return an exception's text as one line of bounded length."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    line = " ".join(text.split()) or type(error).__name__
+    return line if len(line) <= _REASON_LENGTH else f"{line[:_REASON_LENGTH]}…"
 
 
 def require(module: str, *, extra: str | None = None, purpose: str) -> ModuleType:

@@ -14,8 +14,7 @@ import time
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
-from edgeage.decoding import one_line
-from edgeage.errors import ImageError, UsageError
+from edgeage.errors import ImageError, UsageError, one_line
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse

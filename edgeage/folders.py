@@ -8,8 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from edgeage.decoding import one_line
-from edgeage.errors import ImageError
+from edgeage.errors import ImageError, one_line
 
 __all__ = ["IMAGE_SUFFIXES", "Found", "is_pattern", "matching", "pictures_below"]
 

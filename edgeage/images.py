@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from edgeage.decoding import MAX_PIXELS, MIN_SIDE, check_size, decode, on_white, one_line
-from edgeage.errors import ImageError
+from edgeage.decoding import MAX_PIXELS, MIN_SIDE, check_size, decode, on_white
+from edgeage.errors import ImageError, one_line
 from edgeage.fetching import FetchLimits, fetch, is_url, public_url
 
 __all__ = ["MAX_PIXELS", "MIN_SIDE", "Picture", "read_image", "resize", "to_chw"]

@@ -151,7 +151,11 @@ def _put_in_place(folder: Path, path: Path) -> None:
         return
     retired = folder.with_suffix(".old")
     path.rename(retired)
-    folder.rename(path)
+    try:
+        folder.rename(path)
+    except OSError:
+        retired.rename(path)
+        raise
     shutil.rmtree(retired)
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeage.decoding import MAX_PIXELS, decode, one_line
-from edgeage.errors import ImageError
+from edgeage.decoding import MAX_PIXELS, decode
+from edgeage.errors import ImageError, one_line
 from edgeage.fetching import FetchLimits, fetch, is_url, public_url
 from edgeage.folders import IMAGE_SUFFIXES, is_pattern, matching, pictures_below
 from edgeage.images import Picture, read_image

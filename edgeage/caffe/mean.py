@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeage.errors import MeanError, ModelError
+from edgeage.errors import MeanError, ModelError, one_line
 from edgeage.paths import atomic_file
 
 __all__ = ["check_mean", "mean_sha256", "read_mean", "write_mean"]
@@ -220,4 +220,4 @@ def _from_npy(data: bytes, path: str | Path) -> np.ndarray:
         raise
     # numpy's header parser is open to a dozen exception types on damaged input.
     except Exception as error:
-        raise MeanError(f"{path} is a damaged .npy file: {' '.join(str(error).split())}") from None
+        raise MeanError(f"{path} is a damaged .npy file: {one_line(error)}") from None

@@ -63,7 +63,13 @@ def show(name: str, as_json: bool) -> None:
 
     A model without a card, given by its manifest's path, is described by its manifest.
     """
-    from edgeage.scoring.cards import card_text, describe, model_manifest, read_scores
+    from edgeage.scoring.cards import (
+        card_text,
+        describe,
+        manifest_path,
+        model_manifest,
+        read_scores,
+    )
 
     manifest = model_manifest(name)
     if as_json:
@@ -75,7 +81,7 @@ def show(name: str, as_json: bool) -> None:
         from edgeage.inspection import inspect_file
         from edgeage.inspection.finding import format_finding
 
-        click.echo(format_finding(inspect_file(_manifest_path(name))))
+        click.echo(format_finding(inspect_file(manifest_path(name))))
 
 
 @command.command("calibrate")
@@ -111,11 +117,6 @@ def calibrate(name: str, data: Path, faces: str, device: str, dry_run: bool, as_
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
     else:
         click.echo(_format(found))
-
-
-def _manifest_path(name: str) -> Path:
-    path = Path(name)
-    return path / "model.json" if path.is_dir() else path
 
 
 def _format(found: dict[str, Any]) -> str:

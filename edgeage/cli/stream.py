@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -134,10 +134,13 @@ def command(
         predicting = stack.enter_context(Predicting(**settings))
         if jsonl is None and not (save or show or serving):
             jsonl = Path("-")
-        sinks = list(_sinks(stack, source, options, show, save, jsonl, overwrite))
+        events = None if jsonl is None else _events(stack, jsonl, overwrite)
+        sinks = list(_sinks(stack, source, options, show, save, events, overwrite))
         if serving is not None and port is not None:
             sinks.append(_page(stack, serving, predicting, port))
         stream = predicting.open().stream(source, options=options)
+        if events is not None and str(jsonl) != "-" and events.seekable():
+            events.truncate(0)
         play = Play(stream, sinks, blur=blur, aggregate=aggregate)
         with _ended_by_signals(play):
             try:
@@ -158,7 +161,7 @@ def _sinks(
     options: StreamOptions,
     show: bool,
     save: Path | None,
-    jsonl: Path | None,
+    events: TextIO | None,
     overwrite: bool,
 ) -> Iterator[Sink]:
     """Open what the frames go to, before anything heavy is."""
@@ -170,11 +173,16 @@ def _sinks(
         yield stack.enter_context(video_file(save, fps=options.max_fps, overwrite=overwrite))
     if show:
         yield stack.enter_context(window(f"edgeage {public_url(source)}"))
-    if jsonl is not None and str(jsonl) != "-":
-        refuse_taken(jsonl, overwrite=overwrite)
-        yield JsonLines(stack.enter_context(jsonl.open("w", encoding="utf-8")))
-    elif jsonl is not None:
-        yield JsonLines(stack.enter_context(open_text(None)))
+    if events is not None:
+        yield JsonLines(events)
+
+
+def _events(stack: contextlib.ExitStack, path: Path, overwrite: bool) -> TextIO:
+    """Open where the events go; what a file holds stays until the models are there."""
+    if str(path) == "-":
+        return stack.enter_context(open_text(None))
+    refuse_taken(path, overwrite=overwrite)
+    return stack.enter_context(path.open("a", encoding="utf-8"))
 
 
 def _page(stack: contextlib.ExitStack, serving: Serving, predicting: Predicting, port: int) -> Sink:

@@ -169,17 +169,12 @@ def _source(data: Path, task: str) -> Path:
     return shared if shared.is_dir() else data / f"{task}_train_lmdb"
 
 
-def _name(key: bytes) -> str:
-    """Return a record's name without its number, which a build with other options changes."""
-    return key.decode("utf-8", "surrogateescape").partition("_")[2]
-
-
 def _named(reader: DatumReader, manifest: Manifest | None) -> tuple[list[str], list[int]]:
     """Return every record's name and label, the labels checked where the network knows them."""
     labels = [reader.get(place)[1] for place in range(len(reader))]
     if manifest is not None:
         check_labels(np.array(labels), manifest, reader.path)
-    return [_name(reader.key(place)) for place in range(len(reader))], labels
+    return [reader.name(place) for place in range(len(reader))], labels
 
 
 def _read(reader: DatumReader, places: Sequence[int], manifest: Manifest) -> Faces:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgeage.errors import ModelError, require
+from edgeage.errors import ModelError, one_line, require
 from edgeage.runtime.core import openvino_core
 
 if TYPE_CHECKING:
@@ -215,8 +215,7 @@ def _translated(nncf: Any) -> Iterator[None]:
     try:
         yield
     except kinds as error:
-        reason = " ".join(str(error).split())
-        raise ModelError(f"NNCF cannot quantise the network: {reason}") from error
+        raise ModelError(f"NNCF cannot quantise the network: {one_line(error)}") from error
 
 
 @contextlib.contextmanager

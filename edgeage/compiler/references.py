@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeage.errors import ModelError, ToolchainError
+from edgeage.errors import ModelError, ToolchainError, one_line
 from edgeage.movidius.networks import run_caffe
 from edgeage.runtime.openvino import graph_mean
 
@@ -95,8 +95,7 @@ def reference_answers(trained: TrainedModel, batch: np.ndarray) -> np.ndarray:
             net.setInput(_prepared(trained, pixels[None]))
             rows.append(net.forward(trained.manifest.output_name).reshape(-1).copy())
     except cv2.error as error:
-        reason = " ".join(str(error).split())
-        raise ModelError(f"OpenCV cannot run {trained.caffemodel}: {reason}") from None
+        raise ModelError(f"OpenCV cannot run {trained.caffemodel}: {one_line(error)}") from None
     return _checked(trained, np.stack(rows))
 
 

@@ -128,7 +128,7 @@ def _lmdb(
             for part in (key, value):
                 digest.update(len(part).to_bytes(8, "little"))
                 digest.update(part)
-            name = key.decode("utf-8", "surrogateescape").partition("_")[2]
+            name = reader.name(index)
             missing.discard(name)
             item = known.get(name) or known.get(name.rpartition("_")[0])
             yield from _record(reader, index, f"{path.name}: «{name}»", item, task)

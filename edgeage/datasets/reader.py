@@ -54,7 +54,7 @@ class FaceReader(Closing):
         self.shape = reader.shape
         self._items: list[tuple[int, SplitRecord]] = []
         for slot in range(len(reader)):
-            name = reader.key(slot).decode("utf-8", "surrogateescape").partition("_")[2]
+            name = reader.name(slot)
             if item := records.pop(name, None):
                 self._items.append((slot, item))
         self.close()

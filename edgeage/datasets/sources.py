@@ -17,7 +17,7 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from edgeage.errors import DatasetError
+from edgeage.errors import DatasetError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -82,7 +82,7 @@ class Member:
                             "labels has; is it one?"
                         )
         except (*_DAMAGED, RuntimeError, NotImplementedError) as error:
-            raise DatasetError(f"{self.path} cannot be read: {_one_line(error)}") from None
+            raise DatasetError(f"{self.path} cannot be read: {one_line(error)}") from None
 
     @property
     def name(self) -> str:
@@ -108,7 +108,7 @@ def source_kind(source: Path) -> str:
         if zipfile.is_zipfile(source):
             return "zip"
         raise DatasetError(
-            f"{source} is not a tar, tar.gz or zip archive, nor a folder: {_one_line(error)}"
+            f"{source} is not a tar, tar.gz or zip archive, nor a folder: {one_line(error)}"
         ) from None
 
 
@@ -136,7 +136,7 @@ def _damage_named(source: Path) -> Iterator[None]:
         yield
     except _DAMAGED as error:
         raise DatasetError(
-            f"{source} is damaged or incomplete: {_one_line(error)}; get it again"
+            f"{source} is damaged or incomplete: {one_line(error)}; get it again"
         ) from None
 
 
@@ -249,7 +249,3 @@ def _problem(path: str, regular: bool, size: int) -> str:
     if path.startswith("/") or ".." in parts or "\\" in path or ":" in parts[0]:
         return "unsafe path"
     return _TOO_LARGE if size > MAX_MEMBER_BYTES else ""
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -226,6 +226,14 @@ class DatumReader(Closing):
         """
         return self._keys[index]
 
+    def name(self, index: int) -> str:
+        """Return the name in a record's key (:func:`datum_key`), which is cut to 502 bytes.
+
+        Raises:
+            IndexError: when there is no such record.
+        """
+        return self.key(index).decode("utf-8", "surrogateescape").partition("_")[2]
+
     def pair(self, index: int) -> tuple[bytes, bytes]:
         """Return a record's key and value as they are stored.
 

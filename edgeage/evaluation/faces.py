@@ -184,7 +184,7 @@ class Readers(contextlib.ExitStack):
             reader = self.enter_context(DatumReader(path))
             numbers: dict[str, list[int]] = {}
             for number in range(len(reader)):
-                name = reader.key(number).decode("utf-8", "surrogateescape").partition("_")[2]
+                name = reader.name(number)
                 numbers.setdefault(name, []).append(number)
             self._open[path] = reader, numbers
         return self._open[path]

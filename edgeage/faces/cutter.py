@@ -76,6 +76,7 @@ class FaceCutter(Closing):
         ).landmarks
         self._identity = _file_name(detector, device, min_face)
         self._lock = threading.Lock()
+        self._closed = False
         self._opened: Detector | None = None
         self._memory: DetectionMemory | None = None
         if remember and isinstance(detector, str | Path):
@@ -116,10 +117,13 @@ class FaceCutter(Closing):
             DeviceError: when the detector's device fails.
             ModelError: when the detector's network is missing or damaged.
             MissingDependencyError: when the detector's package is not installed.
+            UsageError: after :meth:`close`.
         """
+        if self._closed:
+            raise UsageError("this face cutter is closed; make a new one")
         spec = InputSpec(size_hw, size_hw, margin=self.margin, landmarks=self._landmarks)
         if self._wanted is not None:
-            face = _clear_face(self._found(picture_bgr, sha256), box)
+            face = _clear_face(self._found(picture_bgr, sha256, self._wanted), box)
         elif box is not None:
             face = Detection(box, 1.0, landmarks)
         else:
@@ -128,32 +132,29 @@ class FaceCutter(Closing):
             return resize(picture_bgr, size_hw)
         return cut_face(picture_bgr, face, spec)
 
-    def _found(self, picture_bgr: np.ndarray, sha256: str) -> list[Detection]:
+    def _found(
+        self, picture_bgr: np.ndarray, sha256: str, wanted: str | Path | Detector
+    ) -> list[Detection]:
         memory = self._memory if sha256 else None
         known = memory.get(sha256) if memory else None
         if known is not None:
             return known
-        found = self._detector().detect([picture_bgr])[0]
+        found = self._detector(wanted).detect([picture_bgr])[0]
         if memory:
             memory.put(sha256, found)
         return found
 
-    def _detector(self) -> Detector:
+    def _detector(self, wanted: str | Path | Detector) -> Detector:
         with self._lock:
-            if self._wanted is None:
-                raise UsageError("this face cutter has no detector, or is closed; make a new one")
             if self._opened is None:
-                self._opened = open_detector(
-                    self._wanted, device=self._device, min_size=self._min_face
-                )
+                self._opened = open_detector(wanted, device=self._device, min_size=self._min_face)
             return self._opened
 
     def close(self) -> None:
         """Close what was opened here; closing twice is harmless."""
         with self._lock:
-            opened, self._opened = self._opened, None
-            wanted, self._wanted = self._wanted, None
-        if opened is not None and opened is not wanted:
+            opened, self._opened, self._closed = self._opened, None, True
+        if opened is not None and opened is not self._wanted:
             opened.close()
         if self._memory is not None:
             self._memory.close()

@@ -6,7 +6,7 @@ import abc
 import threading
 from typing import TYPE_CHECKING
 
-from edgeage.errors import DeviceError, EdgeageError, UsageError
+from edgeage.errors import DeviceError, EdgeageError, UsageError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,8 +51,9 @@ class SerialDetector(abc.ABC):
                 raise
             # OpenCV and dlib raise whatever they like.
             except Exception as error:
-                reason = " ".join(str(error).split())
-                raise DeviceError(f"the face detector {self.name} failed: {reason}") from error
+                raise DeviceError(
+                    f"the face detector {self.name} failed: {one_line(error)}"
+                ) from error
         return sorted(found, key=lambda face: -face.score)
 
     @abc.abstractmethod

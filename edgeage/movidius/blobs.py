@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from edgeage.errors import ModelError, ToolchainError, UsageError
 from edgeage.movidius.blob import BlobInfo, read_blob
 from edgeage.movidius.jobs import run_job
-from edgeage.paths import cache_dir, sha256_file
+from edgeage.paths import atomic_file, cache_dir, sha256_file
 
 if TYPE_CHECKING:
     from edgeage.movidius.toolchain import Toolchain
@@ -148,17 +148,20 @@ def compile_blob(
     found = _cached(key)
     if found is not None:
         _LOGGER.info("The blob was compiled before; taking it from %s", found)
-        shutil.copyfile(found, place)
+        with atomic_file(place) as temporary:
+            shutil.copyfile(found, temporary)
         return read_blob(place)
     _LOGGER.info("Compiling %s for the Myriad X with %s", xml.name, toolchain.python)
-    request = {
-        "xml": str(xml.resolve()),
-        "bin": str(weights.resolve()),
-        "output": str(place.resolve()),
-        "config": options.config(),
-        "output_precision": options.output,
-    }
-    _job(toolchain, request)
+    with atomic_file(place) as temporary:
+        request = {
+            "xml": str(xml.resolve()),
+            "bin": str(weights.resolve()),
+            "output": str(temporary.resolve()),
+            "config": options.config(),
+            "output_precision": options.output,
+        }
+        _job(toolchain, request)
+        read_blob(temporary)
     info = read_blob(place)
     _keep(place, key, info.sha256)
     return info

@@ -11,7 +11,7 @@ from edgeage.errors import DeviceLostError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Answered", "Layout", "Limits", "pack_frame", "read_frame"]
+__all__ = ["Layout", "Limits", "pack_frame", "read_frame"]
 
 PROTOCOL = 1
 """Version of what is said; the worker names its own in its first frame."""
@@ -45,14 +45,6 @@ class Limits:
     silence_s: float = 3.0
     beat_s: float = 0.2
     close_s: float = 5.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Answered:
-    """What the worker says of one answered picture: its number and milliseconds on the device."""
-
-    request: int
-    device_ms: float
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,6 +22,7 @@ __all__ = [
     "accuracy_line",
     "card_text",
     "describe",
+    "manifest_path",
     "model_manifest",
     "read_scores",
     "results_of",
@@ -43,16 +44,25 @@ def model_manifest(name: str) -> Manifest:
         UsageError: for neither.
         ModelError: when it is damaged.
     """
+    return Manifest.read(manifest_path(name))
+
+
+def manifest_path(name: str) -> Path:
+    """Return where the manifest of a model is; see :func:`model_manifest`.
+
+    Raises:
+        UsageError: for neither a name nor a manifest's path.
+    """
     named = {**ready_models(), **imported_models()}
     if name in RELEASED:
-        return Manifest.read(released_path(name).with_suffix(".json"))
+        return released_path(name).with_suffix(".json")
     if name in named:
-        return Manifest.read(named[name])
+        return named[name]
     path = Path(name)
     if path.is_dir():
         path /= "model.json"
     if path.suffix == ".json" and path.is_file():
-        return Manifest.read(path)
+        return path
     known = (*RELEASED, *named)
     raise UsageError(
         f"unknown model «{name}»; expected {', '.join(known)} or a manifest's path"

@@ -257,11 +257,13 @@ class _Feed:
         except Exception as error:
             self._error = error
         finally:
-            if reader is not None:
-                reader.close()
-            with self._changed:
-                self._ended = True
-                self._changed.notify_all()
+            try:
+                if reader is not None:
+                    reader.close()
+            finally:
+                with self._changed:
+                    self._ended = True
+                    self._changed.notify_all()
 
     def _pass(self, reader: FrameReader) -> bool:
         """Read one frame and hand it on, or pass it over; return False at the end."""

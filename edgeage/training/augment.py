@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Augmentation"]
 
+_MOST = {"rotate": 180, "zoom": 10, "blur": 100, "jpeg": 95}
+
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
@@ -46,7 +48,7 @@ class Augmentation:
         """Make one from ``name=value`` texts.
 
         Raises:
-            UsageError: for an unknown name, or a value that is no number of 0 or more.
+            UsageError: for an unknown name, or a value that is no number or too large.
         """
         known = [field.name for field in dataclasses.fields(cls)]
         values = {}
@@ -57,8 +59,11 @@ class Augmentation:
                 values[name] = float(text)
             except ValueError:
                 values[name] = -1.0
-            if not 0 <= values[name] < 180:
-                raise UsageError(f"augment.{name}: expected a number of 0 or more, got «{text}»")
+            most = _MOST.get(name, 1)
+            if not 0 <= values[name] <= most:
+                raise UsageError(
+                    f"augment.{name}: expected a number from 0 to {most}, got «{text}»"
+                )
         return cls(**values)
 
     def __bool__(self) -> bool:

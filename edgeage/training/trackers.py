@@ -140,7 +140,9 @@ def _mlflow(run: str, run_id: str, settings: Mapping[str, Any], folder: Path) ->
             client.log_param(number, name, value)
     try:
         yield _MlflowRun(client, number)
+    # Whatever ends the training, the run is told; what the telling raises must not hide that.
     except BaseException:
-        client.set_terminated(number, "FAILED")
+        with contextlib.suppress(Exception):
+            client.set_terminated(number, "FAILED")
         raise
     client.set_terminated(number)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeage.compiler.profiles import Profile, read_profile
-from edgeage.errors import MissingDependencyError, ModelError, require
+from edgeage.errors import MissingDependencyError, ModelError, one_line, require
 from edgeage.verification.engines import TrainedEngine
 from edgeage.verification.points import by_blob
 
@@ -43,8 +43,9 @@ class OpenCVEngine(TrainedEngine):
                 self._net.setInput(pixels[None])
                 rows.append([np.array(array) for array in self._net.forward(names)])
         except cv2.error as error:
-            reason = " ".join(str(error).split())
-            raise ModelError(f"OpenCV cannot run {self.trained.caffemodel}: {reason}") from None
+            raise ModelError(
+                f"OpenCV cannot run {self.trained.caffemodel}: {one_line(error)}"
+            ) from None
         stacked = (np.concatenate(column) for column in zip(*rows, strict=True))
         return by_blob(self.subject.points, dict(zip(names, stacked, strict=True)))
 

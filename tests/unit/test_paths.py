@@ -129,6 +129,26 @@ def test_an_empty_folder_is_replaced_and_a_full_one_only_when_asked(tmp_path: Pa
     assert _names(tmp_path) == ["out"]
 
 
+def test_a_folder_that_cannot_be_replaced_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / "first").touch()
+    rename = Path.rename
+
+    def full(path: Path, to: Path) -> Path:
+        if path.suffix == ".part":
+            raise OSError(28, "No space left on device")
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(OSError, match="No space"), atomic_dir(target, overwrite=True) as temporary:
+        (temporary / "second").touch()
+    assert _names(target) == ["first"]
+    assert _names(tmp_path) == ["out"]
+
+
 def test_a_file_in_the_folders_place_is_named(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
     with (

@@ -94,6 +94,5 @@ IMPORTER = Importer(
     "appa-real.toml",
     _faces,
     frozenset({"labels", "form", "ignore"}),
-    has_gender=False,
     forms=("face", "full"),
 )

@@ -55,4 +55,4 @@ def _faces(source: Path, _options: ImportOptions, _work: Path) -> Iterator[Candi
             yield Candidate(record, member.path, member.read)
 
 
-IMPORTER = Importer("fgnet.toml", _faces, has_gender=False)
+IMPORTER = Importer("fgnet.toml", _faces)

@@ -135,7 +135,6 @@ class Importer:
         card: the data set's card, a file of the folder ``datasets``.
         find: goes through a source; takes it, the options and an empty folder for working files.
         options: the fields of :class:`ImportOptions` it knows.
-        has_gender: whether the data set says genders.
         has_race: whether it says races.
         forms: the published forms of its pictures, the usual one first.
         gives_hints: tells whether its pictures are to be cut out where a hint says.
@@ -144,7 +143,6 @@ class Importer:
     card: str
     find: Callable[[Path, ImportOptions, Path], Iterator[Candidate | Drop]]
     options: frozenset[str] = frozenset()
-    has_gender: bool = True
     has_race: bool = False
     forms: tuple[str, ...] = ()
     gives_hints: Callable[[ImportOptions], bool] = _no_hints

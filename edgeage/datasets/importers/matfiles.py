@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from edgeage.datasets.sources import MAX_TABLE_BYTES
-from edgeage.errors import DatasetError, EdgeageError, require
+from edgeage.errors import DatasetError, EdgeageError, one_line, require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -207,5 +207,4 @@ def _named(name: str) -> Iterator[None]:
         raise
     # Both readers raise whatever a damaged byte leads them to.
     except Exception as error:
-        text = " ".join(str(error).split())[:200] or type(error).__name__
-        raise DatasetError(f"{name} is not a readable MATLAB file: {text}") from None
+        raise DatasetError(f"{name} is not a readable MATLAB file: {one_line(error)}") from None

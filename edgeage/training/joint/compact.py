@@ -16,6 +16,7 @@ from edgeage.manifest import Manifest
 from edgeage.networkinput import NetworkInput
 from edgeage.paths import atomic_file, data_dir, sha256_file
 from edgeage.training.joint.resized import Resized
+from edgeage.training.settings import check_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,6 +39,8 @@ _SETTINGS = {
     "dropout": 0.2,
     "fixed_statistics": 1,
 }
+_SWITCHES = ("residual", "fixed_statistics")
+_RANGES = {"size": (32, 1024), "dropout": (0.0, 0.99), **dict.fromkeys(_SWITCHES, (0, 1))}
 _FACES_SHA256 = "b0ea2cc4805891a0f22dc57b06b57806b967831305c40818400fda40aec341f4"
 _OPSET = 13
 
@@ -67,7 +70,7 @@ class _BothTasks:
 
 
 class Compact:
-    """MobileNet with 101 ages and two genders, written as ONNX with a ``model.json``.
+    """MobileNet with 101 ages and two genders, written as ONNX with its manifest.
 
     Args:
         recipe: of the training; its ``network`` says ``size`` (pixels, a multiple of 16), ``width``
@@ -78,7 +81,7 @@ class Compact:
 
     Raises:
         UsageError: for an unknown setting.
-        TrainingError: for an impossible size or dropout.
+        TrainingError: for an impossible value.
     """
 
     name: ClassVar[str] = "edgeage-s"
@@ -88,17 +91,15 @@ class Compact:
             if name not in _SETTINGS:
                 raise UsageError(f"unknown network.{name}{did_you_mean(name, _SETTINGS)}")
         settings = {**_SETTINGS, **recipe.network}
-        self._size = int(settings.pop("size"))
-        if self._size < 32 or self._size % 16:
-            raise TrainingError(
-                f"expected network.size as a multiple of 16, at least 32, got {self._size}"
-            )
-        if not 0 <= settings["dropout"] < 1:
-            raise TrainingError(
-                f"expected network.dropout of at least 0 and below 1, got {settings['dropout']}"
-            )
-        switches = {name: bool(settings[name]) for name in ("residual", "fixed_statistics")}
-        self._settings = {**settings, **switches}
+        for name, value in settings.items():
+            low, high = _RANGES.get(name, (0.0, 8.0))
+            if value is not None:
+                whole = name in (*_SWITCHES, "size")
+                check_number(f"network.{name}", value, whole=whole, low=low, high=high)
+        self._size = settings.pop("size")
+        if self._size % 16:
+            raise TrainingError(f"expected network.size as a multiple of 16, got {self._size}")
+        self._settings = settings | {name: bool(settings[name]) for name in _SWITCHES}
         self._recipe = recipe
         self._module: MobileNet | None = None
 

@@ -191,7 +191,7 @@ def read_faces(
     records = {item.record.name: item for item in read_records(data / "records.csv")}
     sides: dict[bool, tuple[list[int], list[SplitRecord]]] = {True: ([], []), False: ([], [])}
     for slot in range(len(reader)):
-        name = reader.key(slot).decode("utf-8", "surrogateescape").partition("_")[2]
+        name = reader.name(slot)
         item = records.get(name)
         if item is None or item.split != "train":
             raise DatasetError(

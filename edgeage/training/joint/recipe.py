@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Any
 
-from edgeage.errors import TrainingError, UsageError, did_you_mean
+from edgeage.errors import TrainingError, did_you_mean
 from edgeage.tomlfile import read_toml
 from edgeage.training.augment import Augmentation
+from edgeage.training.settings import changed_settings, check_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["JointRecipe"]
+
+_ABOVE_ZERO = ("iterations", "batch_size", "warmup", "learning_rate", "clip", "age_spread")
+_SHARES = ("average", "gender_smoothing", "age_balance", "validation", "teacher_weight")
+_TABLES = ("race_weights", "augment", "network")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +49,9 @@ class JointRecipe:
         seed: of the split, the order, the augmentation and the fillers.
         augment: how far a face is changed each time it is drawn.
         network: what else the network's family wants to know; AgeNet's wants nothing.
+
+    Raises:
+        TrainingError: for an impossible value.
     """
 
     iterations: int
@@ -65,12 +74,20 @@ class JointRecipe:
     network: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("iterations", "batch_size", "warmup", "learning_rate", "clip", "age_spread"):
-            if not getattr(self, name) > 0:
-                raise TrainingError(f"expected {name} above 0, got {getattr(self, name)}")
-        for name in ("average", "gender_smoothing", "age_balance", "validation", "teacher_weight"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise TrainingError(f"expected {name} from 0 to 1, got {getattr(self, name)}")
+        for field in dataclasses.fields(self):
+            name, value = field.name, getattr(self, field.name)
+            if name not in _TABLES:
+                high = 1.0 if name in _SHARES else math.inf
+                check_number(name, value, whole=field.type == "int", high=high)
+            if name in _ABOVE_ZERO and value == 0:
+                raise TrainingError(f"expected {name} above 0, got {value}")
+        if self.validation in (0, 1):
+            raise TrainingError(
+                f"expected validation between 0 and 1, got {self.validation}: faces are needed on "
+                "both sides"
+            )
+        for race, factor in self.race_weights.items():
+            check_number(f"race_weights.{race}", factor)
 
     @classmethod
     def read(cls, path: Path) -> JointRecipe:
@@ -111,20 +128,10 @@ class JointRecipe:
         """Return a copy with ``key=value`` words put into it (``augment.blur=2``).
 
         Raises:
-            UsageError: for a word that is not ``key=value``, or whose value is no number.
-            TrainingError: for an unknown setting.
+            UsageError: for a word that is not ``key=value``.
+            TrainingError: for an unknown setting or an impossible value.
         """
-        fields = self.to_dict()
-        for word in words:
-            key, _, text = word.partition("=")
-            table, _, name = key.rpartition(".")
-            try:
-                number = float(text)
-            except ValueError:
-                raise UsageError(f"expected key=number, got «{word}»") from None
-            target = fields.setdefault(table, {}) if table else fields
-            target[name] = int(number) if isinstance(target.get(name), int) else number
-        return self.from_dict(fields, "the recipe")
+        return self.from_dict(changed_settings(self.to_dict(), words, _TABLES), "the recipe")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-ready values."""

@@ -88,11 +88,13 @@ def train_joint(
 
     Raises:
         TrainingError: when ``out`` holds another training, or there is nothing to resume.
+        UsageError: for an unknown precision, a teacher without a weight or the other way round, or
+            with ``resume`` what the kept recipe says.
         DatasetError: when ``data`` is no finished data set, or an oversampled one.
     """
     require("torch", extra="train", purpose="train")
     from edgeage.training.joint.trainer import JointTrainer
-    from edgeage.training.trainer import has_fast_bf16
+    from edgeage.training.trainer import PRECISIONS, has_fast_bf16
 
     name = options.name
     state = options.out / f"{name}_state.npz"
@@ -102,6 +104,8 @@ def train_joint(
     else:
         recipe, origins, kept = _recipe(options), _origins(options), "auto"
     precision = options.precision or kept
+    if precision not in PRECISIONS:
+        raise UsageError(f"expected a precision of {', '.join(PRECISIONS)}, got «{precision}»")
     if precision == "auto":
         precision = "bf16" if has_fast_bf16() else "fp32"
     family: Family = _FAMILIES[name](recipe)
@@ -153,7 +157,8 @@ def _kept(options: JointOptions) -> tuple[JointRecipe, dict[str, str | None], st
         kept = json.loads(path.read_text("utf-8"))
         recipe = JointRecipe.from_dict(kept["recipe"], str(path))
         origins = {name: kept.get(name) for name in _origins(options)}
-        precision = kept["precision"]
+        # Trainings begun before it was kept computed in fp32 unless told otherwise.
+        precision = kept.get("precision", "fp32")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(f"{path} is no recipe of a joint training: {error}") from None
     return recipe, origins, precision

@@ -6,9 +6,10 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING, Any
 
-from edgeage.errors import TrainingError, UsageError, did_you_mean
+from edgeage.errors import TrainingError, did_you_mean
 from edgeage.tomlfile import read_toml
 from edgeage.training.augment import Augmentation
+from edgeage.training.settings import changed_settings, check_number
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -98,8 +99,15 @@ class ZooRecipe:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            if field.name not in (*_TABLES, "network"):
-                _check(field.name, getattr(self, field.name), str(field.type))
+            name, value = field.name, getattr(self, field.name)
+            if name in _WORDS:
+                _check_word(name, value)
+            elif name not in (*_TABLES, "network"):
+                low = -math.inf if name == "seed" else 0.0
+                high = 1.0 if name in _SHARES else math.inf
+                check_number(name, value, whole=field.type == "int", low=low, high=high)
+            if name in _ABOVE_ZERO and value == 0:
+                raise TrainingError(f"expected {name} above 0, got {value}")
         if self.validation in (0, 1):
             raise TrainingError(
                 f"expected validation between 0 and 1, got {self.validation}: the best epoch is "
@@ -162,18 +170,7 @@ class ZooRecipe:
             UsageError: for a word that is not ``key=value``.
             TrainingError: for an unknown setting or an impossible value.
         """
-        fields = self.to_dict()
-        for word in words:
-            key, _, text = word.partition("=")
-            if not key or not text:
-                raise UsageError(f"expected key=value, got «{word}»")
-            table, dot, name = key.partition(".")
-            if not dot:
-                fields[key] = _value(text)
-            elif table in _TABLES:
-                fields[table][name] = _value(text)
-            else:
-                raise UsageError(f"unknown setting «{key}»{did_you_mean(table, _TABLES)}")
+        fields = changed_settings(self.to_dict(), words, _TABLES)
         return self.from_dict(fields, options, "the recipe")
 
     def to_dict(self) -> dict[str, Any]:
@@ -199,32 +196,10 @@ class ZooRecipe:
         return self.learning_rate * rise * fall[self.schedule]
 
 
-def _check(name: str, value: Any, kind: str) -> None:
-    if kind == "str":
-        words = _WORDS[name]
-        if value not in words:
-            offered = ", ".join(word for word in words if word)
-            raise TrainingError(
-                f"expected {name} as one of {offered}, got «{value}»"
-                f"{did_you_mean(str(value), words)}"
-            )
-        return
-    wanted = int if kind == "int" else int | float
-    if not isinstance(value, wanted) or isinstance(value, bool) or not math.isfinite(value):
-        whole = "a whole number" if kind == "int" else "a number"
-        raise TrainingError(f"expected {name} as {whole}, got {value!r}")
-    if name in _ABOVE_ZERO and value <= 0:
-        raise TrainingError(f"expected {name} above 0, got {value}")
-    if value < 0 and name != "seed":
-        raise TrainingError(f"expected {name} of 0 or more, got {value}")
-    if name in _SHARES and value > 1:
-        raise TrainingError(f"expected {name} from 0 to 1, got {value}")
-
-
-def _value(text: str) -> int | float | str:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+def _check_word(name: str, value: object) -> None:
+    words = _WORDS[name]
+    if value not in words:
+        offered = ", ".join(word for word in words if word)
+        raise TrainingError(
+            f"expected {name} as one of {offered}, got «{value}»{did_you_mean(str(value), words)}"
+        )

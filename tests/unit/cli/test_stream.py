@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import edgeage.predictor
+from edgeage.errors import ModelError
 from edgeage.faces import Detection
 from edgeage.testing import FakeBackend, FakeDetector
 
@@ -79,6 +80,20 @@ def test_a_video_and_lines_in_files(cli, clip, tmp_path):
     again = cli("stream", clip, *outputs)
     assert (again.exit_code, "already there; pass --overwrite" in again.stderr) == (2, True)
     assert cli("stream", clip, *outputs, "--overwrite").exit_code == 0
+    assert events((tmp_path / "out.jsonl").read_text())[-1]["frames"] == 12
+
+
+def test_old_events_stay_where_no_model_can_be_opened(cli, clip, tmp_path, monkeypatch):
+    from edgeage.cli.predicting import Predicting
+
+    def missing(self):
+        raise ModelError("the model is not there")
+
+    monkeypatch.setattr(Predicting, "open", missing)
+    kept = tmp_path / "out.jsonl"
+    kept.write_text("old\n")
+    done = cli("stream", clip, "--jsonl", kept, "--overwrite")
+    assert (done.exit_code, kept.read_text()) == (1, "old\n")
 
 
 def test_counts_only(cli, clip):

@@ -30,6 +30,14 @@ def test_the_largest_face_is_cut_and_small_ones_are_background() -> None:
     assert np.array_equal(_cut([SMALL, LARGE]), _cut([LARGE]))
 
 
+@pytest.mark.parametrize("detector", [FakeDetector([LARGE]), None], ids=["detector", "hints"])
+def test_a_closed_one_cuts_nothing(detector: FakeDetector | None) -> None:
+    cutting = FaceCutter(detector, 0.0)
+    cutting.close()
+    with pytest.raises(UsageError, match="is closed; make a new one"):
+        cutting.cut(PICTURE, (32, 32))
+
+
 @pytest.mark.parametrize(
     ("found", "reason"),
     [

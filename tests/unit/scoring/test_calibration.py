@@ -137,6 +137,7 @@ def test_imported_models_are_listed_and_shown_too(cli, tmp_path, monkeypatch) ->
     assert (listed[-1]["name"], listed[-1]["weights"]) == ("mine", False)
     shown = json.loads(cli("models", "show", "mine", "--json").stdout)
     assert shown["folder"] == str(tmp_path / "mine")
+    assert "mine" in cli("models", "show", "mine").stdout
 
 
 def test_models_are_listed_and_shown(cli, tmp_path, monkeypatch) -> None:

@@ -138,7 +138,9 @@ def test_no_augmentation_is_false():
     [
         pytest.param({"shfit": "0.1"}, "did you mean «shift»", id="typo"),
         pytest.param({"shift": "much"}, "expected a number", id="no-number"),
-        pytest.param({"shift": "-1"}, "0 or more", id="negative"),
+        pytest.param({"shift": "-1"}, "from 0 to 1, got «-1»", id="negative"),
+        pytest.param({"erase": "2"}, "erase: expected a number from 0 to 1", id="share"),
+        pytest.param({"jpeg": "96"}, "from 0 to 95", id="jpeg"),
         pytest.param({"shift": "nan"}, "expected a number", id="nan"),
     ],
 )

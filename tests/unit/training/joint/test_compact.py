@@ -23,7 +23,14 @@ def recipe(**network):
 
 @pytest.mark.parametrize(
     ("settings", "kind", "reason"),
-    [({"sise": 64}, UsageError, "«size»"), ({"size": 100}, TrainingError, "multiple of 16")],
+    [
+        ({"sise": 64}, UsageError, "«size»"),
+        ({"size": 100}, TrainingError, "multiple of 16"),
+        ({"size": 64.0}, TrainingError, "whole number"),
+        ({"width": -3}, TrainingError, r"network\.width from 0 to 8"),
+        ({"residual": 2}, TrainingError, r"network\.residual from 0 to 1"),
+        ({"dropout": "x"}, TrainingError, r"network\.dropout as a number"),
+    ],
 )
 def test_a_wrong_setting_is_refused(settings, kind, reason):
     with pytest.raises(kind, match=reason):

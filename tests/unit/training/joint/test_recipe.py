@@ -41,7 +41,11 @@ def test_words_change_settings_and_keep_their_kind():
         ("iteration = 3", TrainingError, "did you mean «iterations»"),
         ("batch_size = 3", TrainingError, "iterations"),
         ("iterations = 0", TrainingError, "above 0"),
-        ("iterations = 'many'", TrainingError, "no recipe"),
+        ("iterations = 'many'", TrainingError, "whole number, got 'many'"),
+        ("iterations = 3\nvalidation = 0", TrainingError, "both sides"),
+        ("iterations = 3\nweight_decay = nan", TrainingError, "a number, got nan"),
+        ("iterations = 3\ngender_weight = -1", TrainingError, "0 or more"),
+        ("iterations = 3\nrace_weights = {asian = -1}", TrainingError, "race_weights.asian"),
         ("iterations = 3\nvalidation = 2", TrainingError, "from 0 to 1"),
         ("iterations = 3\n[augment]\nblurr = 1", UsageError, "did you mean «blur»"),
         ("iterations = 3\naugment = 4", TrainingError, "no recipe"),
@@ -57,7 +61,14 @@ def test_a_bad_recipe_is_refused_with_its_reason(tmp_path, text, error, reason):
 
 @pytest.mark.parametrize(
     ("word", "error"),
-    [("iterations=x", UsageError), ("iterations", UsageError), ("speed=3", TrainingError)],
+    [
+        ("iterations=x", TrainingError),
+        ("iterations=inf", TrainingError),
+        ("batch_size=50.7", TrainingError),
+        ("iterations", UsageError),
+        ("iterations.x=1", UsageError),
+        ("speed=3", TrainingError),
+    ],
 )
 def test_a_bad_word_is_refused(word, error):
     with pytest.raises(error):
