@@ -90,7 +90,7 @@ def test_the_mean_is_in_the_graph(trained, tmp_path):
     mean = trained.mean.round().astype(np.uint8)[None]
     flat = OpenVINOBackend("CPU").load(compiled)
     black = flat.infer(np.zeros_like(mean)).probabilities
-    assert np.abs(flat.infer(mean).probabilities - black).max() > 1e-3
+    assert np.abs(flat.infer(mean).probabilities - black).max() > 0.2
     without = dataclasses.replace(trained, mean=None)
     near_nought = reference_answers(without, np.zeros_like(mean))
     # mean − mean is what a network without a mean sees of black.

@@ -1,5 +1,6 @@
 """Caffe's data transformation, augmentation and the batches' order."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -111,21 +112,108 @@ def test_the_test_phase_is_never_augmented(tmp_path):
     np.testing.assert_array_equal(source.batch(0)[0].numpy(), pixels[:4])
 
 
-@pytest.mark.parametrize(
-    "name", ["shift", "zoom", "rotate", "light", "erase", "colour", "blur", "jpeg"]
-)
-def test_every_augmentation_changes_the_picture_within_its_range(name):
-    picture = np.random.default_rng(0).integers(60, 160, (40, 40, 3), dtype=np.uint8)
+def _changed(picture, count=60, **options):
+    """The picture as so many draws change it; it is itself left alone."""
     before = picture.copy()
-    augment = Augmentation.from_options(
-        {name: {"rotate": "10", "blur": "2", "jpeg": "70"}.get(name, "0.2")}
-    )
-    changed = [augment.apply(picture, np.random.default_rng(seed)) for seed in range(8)]
-    assert all(result.shape == picture.shape and result.dtype == np.uint8 for result in changed)
-    assert any(not np.array_equal(result, picture) for result in changed)
-    # Half the picture's contrast at the very most: the label stays recognisable.
-    assert all(abs(float(result.mean()) - float(picture.mean())) < 50 for result in changed)
+    augment = Augmentation.from_options({name: str(value) for name, value in options.items()})
+    found = [augment.apply(picture, np.random.default_rng(seed)) for seed in range(count)]
     np.testing.assert_array_equal(picture, before)
+    assert all(one.shape == picture.shape and one.dtype == np.uint8 for one in found)
+    return found
+
+
+def _dots(picture):
+    """Where the red and the green dot of ``_marked`` are, (x, y) each."""
+    weights = picture[:, :, 1:].astype(float)
+    rows, columns = np.mgrid[: picture.shape[0], : picture.shape[1]]
+    total = weights.sum(axis=(0, 1))
+    return np.stack([(weights * grid[..., None]).sum(axis=(0, 1)) / total
+                     for grid in (columns, rows)], axis=1)  # fmt: skip
+
+
+def _marked():
+    """A black picture of 81×81 with a red and a green dot, 30 pixels apart about the middle."""
+    picture = np.zeros((81, 81, 3), np.uint8)
+    picture[39:42, 24:27, 1] = picture[39:42, 54:57, 2] = 250
+    return picture
+
+
+def test_a_shift_is_at_most_that_part_of_the_side():
+    moved = [_dots(one).mean(axis=0) - 40 for one in _changed(_marked(), shift=0.1)]
+    reach = np.abs(moved).max(axis=0)
+    assert (reach <= 8.1 + 0.2).all()
+    assert (reach > 6).all()
+
+
+def test_a_zoom_is_at_most_that_factor_either_way():
+    spans = [
+        np.hypot(*np.diff(_dots(one), axis=0)[0]) / 30 for one in _changed(_marked(), zoom=0.3)
+    ]
+    assert 1 / 1.3 - 0.01 <= min(spans) < 0.85
+    assert 1.18 < max(spans) <= 1.3 + 0.01
+
+
+def test_a_turn_is_at_most_that_many_degrees_either_way():
+    across, down = np.array(
+        [np.diff(_dots(one), axis=0)[0] for one in _changed(_marked(), rotate=10)]
+    ).T
+    angles = np.degrees(np.arctan2(down, across))
+    assert -10.3 <= angles.min() < -7
+    assert 7 < angles.max() <= 10.3
+
+
+def test_light_is_a_gain_and_a_level_within_that_part():
+    levels = np.tile(np.array([60, 160], np.uint8)[None, :, None], (8, 1, 3))
+    low, high = np.array([one[0, :, 0] for one in _changed(levels, light=0.2)], float).T
+    gains = (high - low) / 100
+    assert 0.79 <= gains.min() < 0.9
+    assert 1.1 < gains.max() <= 1.21
+    shifts = low - 60 * gains
+    assert np.abs(shifts).max() <= 128 * 0.2 + 2
+    assert np.abs(shifts).max() > 15
+
+
+def test_what_is_erased_is_at_most_that_large():
+    picture = np.random.default_rng(0).integers(60, 160, (50, 50, 3), dtype=np.uint8)
+    sides = []
+    for one in _changed(picture, erase=0.2):
+        rows, columns = np.nonzero((one != picture).any(axis=2))
+        sides.append([np.ptp(part) + 1 if len(part) else 0 for part in (rows, columns)])
+    assert np.max(sides) <= 10
+    assert np.max(sides) >= 9
+    assert 0.3 < np.mean(np.max(sides, axis=1) > 0) < 0.7
+
+
+def test_colours_change_by_at_most_that_part_or_become_grey():
+    picture = np.tile(np.array([50, 100, 200], np.uint8), (4, 4, 1))
+    gains = np.array([one[0, 0] / [50, 100, 200] for one in _changed(picture, 99, colour=0.1)])
+    grey = np.array([np.ptp(gain * [50, 100, 200]) == 0 for gain in gains])
+    assert 0.03 < grey.mean() < 0.2
+    assert np.abs(gains[~grey] - 1).max() <= 0.1 + 0.02
+    assert (np.abs(gains[~grey] - 1).max(axis=0) > 0.07).all()
+
+
+def test_a_blur_spreads_a_line_by_at_most_that_many_pixels():
+    picture = np.zeros((41, 41, 3), np.uint8)
+    picture[:, 20] = 250
+    spreads = []
+    for one in _changed(picture, blur=2):
+        row = one[20, :, 0].astype(float)
+        spreads.append((row @ (np.arange(41) - 20.0) ** 2 / row.sum()) ** 0.5)
+    assert 1.5 < max(spreads) <= 2.05
+    assert 0.2 < np.mean(np.array(spreads) > 0) < 0.5
+
+
+def test_the_loss_of_jpeg_is_at_most_that_quality():
+    picture = np.random.default_rng(0).integers(60, 160, (40, 40, 3), dtype=np.uint8)
+    worst = cv2.imdecode(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 25])[1], 1)
+
+    def loss(one):
+        return np.abs(one.astype(float) - picture).mean()
+
+    losses = [loss(one) for one in _changed(picture, jpeg=70)]
+    assert 0.8 * loss(worst) < max(losses) <= loss(worst) * 1.01
+    assert 0.2 < np.mean(np.array(losses) > 0) < 0.5
 
 
 def test_no_augmentation_is_false():

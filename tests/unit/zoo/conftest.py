@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pictures import coloured_blocks
 
 from edgeage.zoo.backend import open_keras
 
@@ -47,14 +48,6 @@ def write_keras2():
     return write
 
 
-def blocks(network, count, seed):
-    """Coloured blocks; all pictures of noise look alike to a network."""
-    colours = np.random.default_rng(seed).integers(0, 256, (count, 3, 4, 4), np.uint8)
-    height, width = network.input_hw
-    tall, wide = np.arange(height) * 4 // height, np.arange(width) * 4 // width
-    return np.ascontiguousarray(colours[:, :, tall][:, :, :, wide])
-
-
 @pytest.fixture(scope="session")
 def stir():
     """Give every batch normalisation the statistics of random pictures, SSR-Net small stretches.
@@ -68,7 +61,7 @@ def stir():
                 layer.momentum = 0.02
             if "delta_s" in layer.name and "local" not in layer.name:
                 layer.kernel.assign(layer.get_weights()[0] * 1e-4)
-        network.model(network.prepared(blocks(network, 6, seed=11)), training=True)
+        network.model(network.prepared(coloured_blocks(6, network.input_hw, 11)), training=True)
         return network
 
     return change
@@ -77,4 +70,4 @@ def stir():
 @pytest.fixture(scope="session")
 def faces():
     """Pictures that differ: uint8 (n, 3, height, width)."""
-    return lambda network, count=2: blocks(network, count, seed=3)
+    return lambda network, count=2: coloured_blocks(count, network.input_hw, 3)
