@@ -77,6 +77,10 @@ def draw_faces(
 def write_image(path: Path, image_bgr: np.ndarray) -> None:
     """Write a picture in the format its suffix names, whole or not at all.
 
+    Args:
+        path: its suffix is one that OpenCV writes, such as ``.png`` or ``.jpg``.
+        image_bgr: uint8 array of shape (height, width, 3), BGR.
+
     Raises:
         ImageError: when it cannot be written.
     """

@@ -16,7 +16,7 @@ from edgeage.decoding import MAX_PIXELS, MIN_SIDE, check_size, decode, on_white
 from edgeage.errors import ImageError, one_line
 from edgeage.fetching import FetchLimits, fetch, is_url, public_url
 
-__all__ = ["MAX_PIXELS", "MIN_SIDE", "Picture", "read_image", "resize", "to_chw"]
+__all__ = ["MAX_PIXELS", "MIN_SIDE", "Picture", "read_image", "require_bgr", "resize", "to_chw"]
 
 _MOST_BYTES_PER_PIXEL, _METADATA_BYTES = 8, 1 << 27
 
@@ -92,7 +92,7 @@ def resize(image_bgr: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
     >>> resize(np.zeros((8, 10, 3), np.uint8), (4, 4)).shape
     (4, 4, 3)
     """
-    _require_bgr(image_bgr)
+    require_bgr(image_bgr)
     height, width = image_bgr.shape[:2]
     if (height, width) == tuple(size_hw):
         return image_bgr
@@ -136,7 +136,7 @@ def to_chw(image_bgr: np.ndarray) -> np.ndarray:
     Raises:
         ImageError: when ``image_bgr`` has another shape or dtype.
     """
-    _require_bgr(image_bgr)
+    require_bgr(image_bgr)
     return np.ascontiguousarray(image_bgr.transpose(2, 0, 1))
 
 
@@ -164,7 +164,12 @@ def _from_array(array: np.ndarray, max_pixels: int) -> np.ndarray:
     return on_white(array) if array.shape[2] == 4 else array
 
 
-def _require_bgr(image: Any) -> None:
+def require_bgr(image: Any) -> None:
+    """Hold that something is a picture: uint8 of shape (height, width, 3), BGR, with pixels.
+
+    Raises:
+        ImageError: when it is not.
+    """
     is_array = isinstance(image, np.ndarray)
     if not is_array or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ImageError(_wrong_array(image, "(height, width, 3) BGR"))

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgeage.errors import EdgeageError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 __all__ = [
     "atomic_dir",
@@ -24,6 +25,7 @@ __all__ = [
     "models_dir",
     "refuse_taken",
     "sha256_file",
+    "write_json",
 ]
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -117,6 +119,12 @@ def atomic_file(path: Path, *, suffix: str = ".part") -> Iterator[Path]:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, fields: Mapping[str, Any]) -> None:
+    """Write a JSON document, whole or not at all."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
 
 
 @contextlib.contextmanager

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-__all__ = ["single_is_quicker"]
+__all__ = ["single_is_quicker", "usable_processors"]
 
 _CPUINFO = Path("/proc/cpuinfo")
 
@@ -32,3 +33,10 @@ def single_is_quicker(cpuinfo: Path = _CPUINFO) -> bool:
         and "avx512_bf16" in flags
         and "amx_bf16" not in flags
     )
+
+
+def usable_processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

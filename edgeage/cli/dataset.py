@@ -247,8 +247,8 @@ def build(
 
 def _build_options(given: dict[str, Any]) -> BuildOptions:
     from edgeage.datasets.options import BuildOptions
-    from edgeage.datasets.parallel import default_workers
     from edgeage.datasets.records import RACES
+    from edgeage.processor import usable_processors
 
     races = given["races"]
     taken = ("split", "test_from", "own_split", "test_fold", "limit", "balance", "encoding")
@@ -258,7 +258,7 @@ def _build_options(given: dict[str, Any]) -> BuildOptions:
         oversample=given["oversample"],
         seed=given["seed"],
         size=given["size"],
-        workers=given["workers"] or default_workers(),
+        workers=given["workers"] or usable_processors(),
         importing=_import_options(given),
         **{option: given[option] for option in taken},
     )

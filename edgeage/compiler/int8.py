@@ -10,7 +10,7 @@ import numpy as np
 
 from edgeage.compiler.graph import name_the_rest
 from edgeage.compiler.layererrors import float_layers, layer_errors
-from edgeage.compiler.parity import parity_device, rounded
+from edgeage.compiler.parity import differences, parity_device, rounded
 from edgeage.compiler.quantise import allowed_faces, quantise
 from edgeage.errors import ParityError, UsageError
 from edgeage.evaluation.score import check_labels, predict_probabilities
@@ -178,9 +178,7 @@ def check_accuracy(
         "reference": f"the FP32 graph, OpenVINO {exact.tools['openvino']}",
         "pictures": len(labels),
         "origin": f"{len(labels)} faces of {made.split.test_lmdb.name}",
-        "max_difference": rounded(difference.max()),
-        "mean_difference": rounded(difference.mean()),
-        "changed_decisions": int((found.argmax(axis=1) != expected.argmax(axis=1)).sum()),
+        **differences(expected, found),
         "max_allowed": profile.max_difference,
         "mean_allowed": profile.mean_difference,
         "device": device,

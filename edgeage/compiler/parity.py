@@ -25,6 +25,7 @@ __all__ = [
     "MAX_PICTURES",
     "Pictures",
     "check_parity",
+    "differences",
     "parity_device",
     "parity_pictures",
     "rounded",
@@ -89,9 +90,7 @@ def check_parity(
         "reference": reference.engine,
         "pictures": len(pictures.batch),
         "origin": pictures.origin,
-        "max_difference": rounded(difference.max()),
-        "mean_difference": rounded(difference.mean()),
-        "changed_decisions": int((found.argmax(axis=1) != expected.argmax(axis=1)).sum()),
+        **differences(expected, found),
         "max_allowed": profile.max_difference,
         "mean_allowed": profile.mean_difference,
     }
@@ -178,6 +177,16 @@ def _spread(items: Sequence[_T]) -> list[_T]:
     """Take at most :data:`MAX_PICTURES`, evenly spread."""
     count = min(len(items), MAX_PICTURES)
     return [items[place * len(items) // count] for place in range(count)]
+
+
+def differences(expected: np.ndarray, found: np.ndarray) -> dict[str, object]:
+    """Return how far probabilities, (n, labels), are from what was expected, JSON-ready."""
+    apart = np.abs(found.astype(np.float64) - expected)
+    return {
+        "max_difference": rounded(apart.max()),
+        "mean_difference": rounded(apart.mean()),
+        "changed_decisions": int((found.argmax(axis=1) != expected.argmax(axis=1)).sum()),
+    }
 
 
 def rounded(value: float) -> float:

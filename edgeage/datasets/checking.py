@@ -12,13 +12,14 @@ import numpy as np
 
 from edgeage.caffe import mean_sha256, read_mean
 from edgeage.datasets.duplicates import FINGERPRINT_WORDS, find_pairs, fingerprint
-from edgeage.datasets.parallel import default_workers, ordered_map
+from edgeage.datasets.parallel import ordered_map
 from edgeage.datasets.reader import FaceReader
 from edgeage.datasets.records import SplitRecord, read_records
 from edgeage.datasets.report import content_hash, read_report
 from edgeage.datasets.store import DatumReader
 from edgeage.errors import DatasetError, MeanError
 from edgeage.labels import TASK_LABELS
+from edgeage.processor import usable_processors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -78,7 +79,7 @@ def check_dataset(
         findings += _shortened(found)
     findings += _mean(data, report)
     if sound:
-        findings += _shortened(list(_both_sides(data, workers or default_workers(), notify)))
+        findings += _shortened(list(_both_sides(data, workers or usable_processors(), notify)))
     return findings
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from edgeage.datasets.facelist import read_tests
 from edgeage.datasets.importers.found import ImportOptions
-from edgeage.datasets.parallel import default_workers
 from edgeage.datasets.records import RACES
 from edgeage.errors import UsageError, did_you_mean
 from edgeage.labels import MAX_AGE
 from edgeage.paths import sha256_file
+from edgeage.processor import usable_processors
 
 __all__ = ["ENCODINGS", "BuildOptions"]
 
@@ -54,7 +54,7 @@ class BuildOptions:
     oversample: bool = True
     seed: int = 230
     size: int = 227
-    workers: int = dataclasses.field(default_factory=default_workers)
+    workers: int = dataclasses.field(default_factory=usable_processors)
     ages: tuple[int, int] = (0, MAX_AGE)
     limit: int | None = None
     balance: bool = False

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgeage.datasets.parallel import default_workers, ordered_map
+from edgeage.datasets.parallel import ordered_map
 from edgeage.datasets.reader import FaceReader
 from edgeage.datasets.report import read_report
 from edgeage.datasets.tables import format_table
 from edgeage.errors import require
 from edgeage.labels import AGE_GROUPS, GENDERS
 from edgeage.paths import atomic_file
+from edgeage.processor import usable_processors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -90,7 +91,7 @@ def dataset_stats(
             looks = ordered_map(
                 lambda index, reader=reader: picture_faults(reader[index][0]),  # type: ignore[misc]
                 range(len(reader)),
-                workers or default_workers(),
+                workers or usable_processors(),
             )
             for index, found in enumerate(looks):
                 items.append(reader.record(index))

@@ -12,7 +12,7 @@ import numpy as np
 from edgeage.closing import Closing
 from edgeage.errors import NoFaceError, UsageError
 from edgeage.faces.boxes import overlap
-from edgeage.faces.crop import cut_face
+from edgeage.faces.crop import check_margin, cut_face
 from edgeage.faces.detection import Detection
 from edgeage.faces.memory import DetectionMemory
 from edgeage.faces.opening import DETECTORS, check_min_face, open_detector
@@ -66,8 +66,7 @@ class FaceCutter(Closing):
         min_face: int | None = None,
         remember: bool = True,
     ) -> None:
-        if not -0.5 < margin <= 10:
-            raise UsageError(f"expected a margin above -0.5 and up to 10, got {margin}")
+        check_margin(margin)
         check_min_face(min_face, detector)
         self.margin = margin
         self._wanted, self._device, self._min_face = detector, device, min_face

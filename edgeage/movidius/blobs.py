@@ -48,6 +48,9 @@ class BlobOptions:
             ``shaves`` takes as many as SHAVEs.
         hw: use the hardware accelerator for convolutions.
         output: ``"FP32"`` or ``"FP16"``: how the answer's numbers are written.
+
+    Raises:
+        ValueError: for a number out of its range, slices without SHAVEs or fewer than those.
     """
 
     shaves: int | None = None

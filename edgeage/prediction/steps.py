@@ -7,7 +7,6 @@ others untouched.
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from edgeage.faceresult import Face, PictureResult
 from edgeage.labels import AGE_GROUPS
 from edgeage.prediction.clock import StageClock
 from edgeage.prediction.pipeline import Stage
+from edgeage.processor import usable_processors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,7 +106,7 @@ class PictureSteps:
     ) -> None:
         self._networks, self._finder, self._margin = networks, finder, margin
         self._min_confidence, self._runs = min_confidence, runs
-        self._decoders = min(decoders or (os.cpu_count() or 1) // 2 or 1, _MOST_DECODERS)
+        self._decoders = min(decoders or usable_processors() // 2 or 1, _MOST_DECODERS)
         self.clock = StageClock()
 
     @property

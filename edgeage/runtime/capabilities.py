@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 from typing import Any
+
+from edgeage.processor import usable_processors
 
 __all__ = ["Capabilities", "capabilities_of"]
 
@@ -71,7 +72,7 @@ def capabilities_of(core: Any, device: str) -> Capabilities:
         precisions=tuple(name for name in _PRECISIONS if name in known),
         streams=streams,
         requests=streams if device == "CPU" else requests,
-        threads=_cpu_count() if device == "CPU" else None,
+        threads=usable_processors() if device == "CPU" else None,
         batch=BATCH,
         keeps_compiled="EXPORT_IMPORT" in known,
     )
@@ -89,9 +90,3 @@ def _largest(core: Any, device: str, key: str, *, place: int) -> int | None:
     with contextlib.suppress(TypeError, ValueError, IndexError):
         return int(found[place])
     return None
-
-
-def _cpu_count() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

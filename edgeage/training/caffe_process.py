@@ -46,6 +46,7 @@ class CaffeProcess(Closing):
 
     Raises:
         TrainingError: when it cannot be started.
+        UsageError: on Windows, where there is no Caffe.
     """
 
     def __init__(

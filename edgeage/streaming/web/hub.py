@@ -12,13 +12,13 @@ import json
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
-from edgeage.errors import ImageError, UsageError
-from edgeage.images import resize
+from edgeage.errors import UsageError
+from edgeage.images import require_bgr, resize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    import numpy as np
 
 __all__ = ["Event", "Hub", "Listener"]
 
@@ -104,7 +104,7 @@ class Hub:
             ValueError: when the event is not JSON, for example of a NaN.
         """
         if picture_bgr is not None:
-            _require_picture(picture_bgr)
+            require_bgr(picture_bgr)
         kind = str(event["type"])
         text = json.dumps(dict(event), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
         with self._lock:
@@ -216,10 +216,3 @@ class Listener:
                 return
             self._awake = True
         self._wake_up()
-
-
-def _require_picture(picture: np.ndarray) -> None:
-    is_array = isinstance(picture, np.ndarray) and picture.dtype == np.uint8
-    if not is_array or picture.ndim != 3 or picture.shape[2] != 3 or picture.size == 0:
-        found = f"{picture.dtype} of shape {picture.shape}" if is_array else type(picture).__name__
-        raise ImageError(f"expected a uint8 array of shape (height, width, 3) BGR, got {found}")

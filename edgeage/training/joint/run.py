@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgeage.datasets import read_report
 from edgeage.datasets.store import DatumReader
 from edgeage.errors import TrainingError, UsageError, require
-from edgeage.paths import atomic_file
+from edgeage.paths import write_json
 from edgeage.training.joint.compact import Compact, CompactXS
 from edgeage.training.joint.faces import Faces, read_faces
 from edgeage.training.joint.levihassner import LeviHassner
@@ -134,7 +134,7 @@ def train_joint(
             if not trainer.train(stop):
                 return None
             score = trainer.score or trainer.validate()
-        _write_json(options.out / f"{name}_validation.json", score.to_dict())
+        write_json(options.out / f"{name}_validation.json", score.to_dict())
         with trainer.averaged():
             return family.write_models(trainer, options.out, report)
 
@@ -205,9 +205,4 @@ def _describe(
         "faces": len(train),
         "validation_faces": [item.record.name for item in validation.records],
     }
-    _write_json(options.out / f"{options.name}_recipe.json", fields)
-
-
-def _write_json(path: Path, fields: Mapping[str, Any]) -> None:
-    with atomic_file(path) as temporary:
-        temporary.write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
+    write_json(options.out / f"{options.name}_recipe.json", fields)

@@ -25,7 +25,7 @@ def write_state(path: Path, iteration: int, arrays: Mapping[str, np.ndarray]) ->
     Args:
         path: a ``.npz`` file.
         iteration: how many updates are done.
-        arrays: float32 arrays by name.
+        arrays: by name, of any kind of number.
     """
     with atomic_file(path) as temporary, temporary.open("wb") as stream:
         head = np.array([_FORMAT, iteration], np.int64)

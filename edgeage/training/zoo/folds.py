@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeage.errors import TrainingError, UsageError
-from edgeage.paths import sha256_file
+from edgeage.paths import sha256_file, write_json
 from edgeage.training.zoo.recipe import ZooRecipe
-from edgeage.training.zoo.run import kept_recipe, recipe_path, train_fold, write_json
+from edgeage.training.zoo.run import kept_recipe, recipe_path, train_fold
 from edgeage.zoo.networks import network_options
 
 if TYPE_CHECKING:

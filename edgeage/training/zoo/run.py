@@ -11,7 +11,7 @@ from edgeage.compiler.parity import parity_pictures
 from edgeage.datasets import read_report
 from edgeage.datasets.store import DatumReader
 from edgeage.errors import ModelError, TrainingError, UsageError
-from edgeage.paths import atomic_file, data_dir, sha256_file
+from edgeage.paths import data_dir, sha256_file, write_json
 from edgeage.training.joint.faces import Faces, read_faces
 from edgeage.training.joint.resized import Resized
 from edgeage.training.logs import Reporter, TrainingLog
@@ -295,9 +295,3 @@ def _write_model(
     }
     write_product(network, folder, pictures.batch, pictures.origin, source=source, overwrite=True)
     write_json(options.file("validation.json"), figures)
-
-
-def write_json(path: Path, fields: Mapping[str, Any]) -> None:
-    """Write JSON, whole or not at all."""
-    with atomic_file(path) as temporary:
-        temporary.write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")

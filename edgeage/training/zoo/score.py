@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeage.answers import decode
+from edgeage.evaluation.decoded import nearest_groups
 from edgeage.evaluation.metrics import Score
-from edgeage.labels import AGE_GROUPS, GENDERS, MAX_AGE, age_group_index
+from edgeage.labels import AGE_GROUPS, GENDERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,8 +76,7 @@ def _age(records: Sequence[SplitRecord], told: Sequence[Mapping[str, Any]]) -> d
     years = np.array([item.record.age for item in records])
     found = np.array([face["age"] for face in told])
     groups = np.array([item.record.age_group for item in records])
-    guessed = np.array([age_group_index(min(int(age + 0.5), MAX_AGE)) for age in found])
-    score = Score.of(groups, guessed, AGE_GROUPS, ordered=True)
+    score = Score.of(groups, nearest_groups(found), AGE_GROUPS, ordered=True)
     return {
         "mae_years": float(np.abs(found - years).mean()),
         "age": score.accuracy,
