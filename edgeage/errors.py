@@ -178,7 +178,15 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Return an exception's text as one line of bounded length."""
+    """Return an exception's text as one line.
+
+    Args:
+        error: of an error of the system the reason alone is told; one without a text is named by
+            its type.
+
+    Returns:
+        At most 160 characters and «…».
+    """
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     line = " ".join(text.split()) or type(error).__name__
     return line if len(line) <= _REASON_LENGTH else f"{line[:_REASON_LENGTH]}…"

@@ -229,6 +229,9 @@ class DatumReader(Closing):
     def name(self, index: int) -> str:
         """Return the name in a record's key (:func:`datum_key`), which is cut to 502 bytes.
 
+        Args:
+            index: 0 to ``len(reader) - 1``, in the order of the keys.
+
         Raises:
             IndexError: when there is no such record.
         """

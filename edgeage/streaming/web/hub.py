@@ -53,6 +53,7 @@ class Hub:
     Raises:
         UsageError: for a number out of range.
 
+    >>> import numpy as np
     >>> hub = Hub()
     >>> hub.publish(np.zeros((48, 64, 3), np.uint8), {"type": "frame", "frame": 1, "faces": []})
     >>> hub.jpeg()[:2] == b"\xff\xd8"
