@@ -1,8 +1,8 @@
 """Score the released AgeNet and GenderNet in every engine there is, on the same test faces.
 
-Run: python benchmarks/engines.py --data DIR [--json FILE]. DIR is a built data set whose test faces
-are those of utkface_asian. Real Caffe and OpenVINO 2021.4 need the Movidius tools; an engine that
-is not here is named with its reason. INT8 is calibrated on faces of DIR's training LMDB.
+Run: python benchmarks/engines.py --data DIR [--json FILE]. DIR is a built data set. Real Caffe and
+OpenVINO 2021.4 need the Movidius tools; an engine that is not here is named with its reason. INT8
+is calibrated on faces of DIR's training LMDB.
 """
 
 from __future__ import annotations
