@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from edgeage.errors import TrainingError, UsageError, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-__all__ = ["changed_settings", "check_number"]
+__all__ = ["changed_settings", "check_number", "check_numbers"]
 
 
 def check_number(
@@ -35,6 +36,29 @@ def check_number(
     if not low <= value <= high:
         span = f"from {low:g} to {high:g}" if math.isfinite(high) else f"of {low:g} or more"
         raise TrainingError(f"expected {name} {span}, got {value}")
+
+
+def check_numbers(
+    recipe: Any, *, above_zero: Collection[str], shares: Collection[str], others: Collection[str]
+) -> None:
+    """Hold that the numbers of a recipe, a dataclass, are within their range: 0 or more.
+
+    Args:
+        recipe: the settings.
+        above_zero: those that may not be 0.
+        shares: those that may not be above 1.
+        others: the settings that are no numbers.
+
+    Raises:
+        TrainingError: for the first that is not.
+    """
+    for field in dataclasses.fields(recipe):
+        name, value = field.name, getattr(recipe, field.name)
+        if name not in others:
+            high = 1.0 if name in shares else math.inf
+            check_number(name, value, whole=field.type == "int", high=high)
+        if name in above_zero and value == 0:
+            raise TrainingError(f"expected {name} above 0, got {value}")
 
 
 def changed_settings(

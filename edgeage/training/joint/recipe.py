@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import TYPE_CHECKING, Any
 
 from edgeage.errors import TrainingError, did_you_mean
 from edgeage.tomlfile import read_toml
 from edgeage.training.augment import Augmentation
-from edgeage.training.settings import changed_settings, check_number
+from edgeage.training.settings import changed_settings, check_number, check_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,13 +73,7 @@ class JointRecipe:
     network: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            name, value = field.name, getattr(self, field.name)
-            if name not in _TABLES:
-                high = 1.0 if name in _SHARES else math.inf
-                check_number(name, value, whole=field.type == "int", high=high)
-            if name in _ABOVE_ZERO and value == 0:
-                raise TrainingError(f"expected {name} above 0, got {value}")
+        check_numbers(self, above_zero=_ABOVE_ZERO, shares=_SHARES, others=_TABLES)
         if self.validation in (0, 1):
             raise TrainingError(
                 f"expected validation between 0 and 1, got {self.validation}: faces are needed on "

@@ -157,7 +157,7 @@ def _kept(options: JointOptions) -> tuple[JointRecipe, dict[str, str | None], st
         kept = json.loads(path.read_text("utf-8"))
         recipe = JointRecipe.from_dict(kept["recipe"], str(path))
         origins = {name: kept.get(name) for name in _origins(options)}
-        # Trainings begun before it was kept computed in fp32 unless told otherwise.
+        # A recipe that does not tell is of a training in fp32, unless --precision says otherwise.
         precision = kept.get("precision", "fp32")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(f"{path} is no recipe of a joint training: {error}") from None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgeage.errors import TrainingError, did_you_mean
 from edgeage.tomlfile import read_toml
 from edgeage.training.augment import Augmentation
-from edgeage.training.settings import changed_settings, check_number
+from edgeage.training.settings import changed_settings, check_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -98,16 +98,10 @@ class ZooRecipe:
     network: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            name, value = field.name, getattr(self, field.name)
-            if name in _WORDS:
-                _check_word(name, value)
-            elif name not in (*_TABLES, "network"):
-                low = -math.inf if name == "seed" else 0.0
-                high = 1.0 if name in _SHARES else math.inf
-                check_number(name, value, whole=field.type == "int", low=low, high=high)
-            if name in _ABOVE_ZERO and value == 0:
-                raise TrainingError(f"expected {name} above 0, got {value}")
+        for name in _WORDS:
+            _check_word(name, getattr(self, name))
+        others = (*_WORDS, *_TABLES, "network")
+        check_numbers(self, above_zero=_ABOVE_ZERO, shares=_SHARES, others=others)
         if self.validation in (0, 1):
             raise TrainingError(
                 f"expected validation between 0 and 1, got {self.validation}: the best epoch is "
