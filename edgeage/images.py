@@ -16,12 +16,30 @@ from edgeage.decoding import MAX_PIXELS, MIN_SIDE, check_size, decode, on_white
 from edgeage.errors import ImageError, one_line
 from edgeage.fetching import FetchLimits, fetch, is_url, public_url
 
-__all__ = ["MAX_PIXELS", "MIN_SIDE", "Picture", "read_image", "require_bgr", "resize", "to_chw"]
+__all__ = [
+    "MAX_PIXELS",
+    "MIN_SIDE",
+    "Picture",
+    "import_opencv",
+    "read_image",
+    "require_bgr",
+    "resize",
+    "to_chw",
+]
 
 _MOST_BYTES_PER_PIXEL, _METADATA_BYTES = 8, 1 << 27
 
 Picture = str | os.PathLike[str] | bytes | bytearray | memoryview | np.ndarray
 """What one picture may be given as; see :func:`read_image`."""
+
+
+def import_opencv() -> None:
+    """Import OpenCV before threads are started that use it.
+
+    Its import writes environment variables, and a C library that reads one in another thread at
+    that moment crashes (``getenv`` of the GNU C library before 2.41).
+    """
+    import cv2  # noqa: F401
 
 
 def read_image(

@@ -15,6 +15,8 @@ import heapq
 import threading
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from edgeage.images import import_opencv
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
 
@@ -90,6 +92,7 @@ class Pipeline(Generic[Item]):
         self._end: int | None = None
         self._stopped = False
         self._reason: BaseException | None = None
+        import_opencv()
         self._reader = threading.Thread(
             target=self._read, args=(source,), name="edgeage source", daemon=True
         )

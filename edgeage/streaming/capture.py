@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 from edgeage.errors import VideoError
+from edgeage.images import import_opencv
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -194,6 +195,7 @@ class _Feed:
         self._error: Exception | None = None
         self._ended = self._abandoned = False
         self._due = 0.0
+        import_opencv()
         self._thread = threading.Thread(target=self._run, name="edgeage capture", daemon=True)
         self._thread.start()
 

@@ -6,6 +6,8 @@ import queue
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
+from edgeage.images import import_opencv
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
@@ -41,6 +43,7 @@ def prefetch(batches: Iterator[Item], depth: int = 3) -> Generator[Item]:
         except BaseException as error:
             put(error)
 
+    import_opencv()
     thread = threading.Thread(target=work, name="edgeage-prefetch", daemon=True)
     thread.start()
     try:
