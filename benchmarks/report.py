@@ -20,6 +20,7 @@ from speed_tables import (
     medians,
     movidius_table,
     percent,
+    photograph_table,
     speed_table,
     streaming_table,
 )
@@ -245,7 +246,10 @@ def tables() -> dict[Path, str]:
     cards = {name: ROOT / "caffe_models" / f"{name}.md" for name in RELEASED}
     cards |= {name: ROOT / "models" / f"{name}.md" for name in own}
     return {
-        ROOT / "README.md": "\n\n".join((accuracy_table(), speed_table(), movidius_table())),
+        ROOT / "README.md": "\n\n".join(
+            (accuracy_table(), speed_table(), photograph_table(whole=False), movidius_table())
+        ),
+        ROOT / "docs" / "bench.md": photograph_table(whole=True),
         ROOT / "docs" / "accuracy.md": engines_table(),
         ROOT / "docs" / "zoo.md": zoo_table(),
         ROOT / "docs" / "streaming.md": streaming_table(),

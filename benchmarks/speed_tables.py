@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import collections
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = [
     "load",
@@ -12,6 +16,7 @@ __all__ = [
     "medians",
     "movidius_table",
     "percent",
+    "photograph_table",
     "speed_table",
     "streaming_table",
 ]
@@ -45,7 +50,6 @@ def speed_table() -> str:
     parts = {
         "training": training_lines(),
         "inference": inference_lines(),
-        "pipeline": photograph_lines(),
         "startup": startup_lines(),
         "dataset_build": dataset_lines(),
     }
@@ -108,22 +112,40 @@ def inference_ratios(row: dict[str, Any]) -> str:
     )
 
 
-def photograph_lines() -> list[str]:
-    """Whole photographs, a line for each way of taking them, where they have been measured."""
-    rows = load("pipeline")["rows"] if measured("pipeline") else []
+def photograph_table(*, whole: bool) -> str:
+    """Whole photographs: a row for each way of taking them, a column for each kind.
+
+    Args:
+        whole: every way that was measured; otherwise the others' and edgeage's fast ones.
+    """
+    document = load("pipeline")
+    rows = document["rows"]
     sets = list(dict.fromkeys(row["photographs"] for row in rows))
-    lines = []
+    peers = [peer for peer in rows[0]["speedup"] if "pixels" not in peer]
+    lines = [f"| photographs a second | {' | '.join(sets)} |", "|---|" + "---:|" * len(sets)]
     for runner in dict.fromkeys(row["runner"] for row in rows):
-        own = [row for row in rows if row["runner"] == runner]
-        found = f"{sum(row['found'] for row in own)} of {sum(row['faces'] for row in own)} found"
-        rates = ", ".join(f"{row['img_per_s']:.1f}" for row in own)
-        ratios = [
-            "/".join(f"{row['speedup'][peer]:.1f}" for row in own) + f" × {peer}"
-            for peer in (own[0]["speedup"] if runner.startswith("edgeage") else ())
-        ]
-        name = f"photographs ({', '.join(sets)}), {runner}, {found}"
-        lines.append(f"| {name} | {rates} img/s | {', '.join(ratios)} |")
-    return lines
+        ours = runner.startswith("edgeage")
+        if whole or not ours or ("FP16, many" in runner and "from 20" not in runner):
+            own = {row["photographs"]: row for row in rows if row["runner"] == runner}
+            cells = [_photograph_cell(own[name], peers if ours else ()) for name in sets]
+            name = f"AgeNet + GenderNet, {runner}" if runner.startswith("edgeage ") else runner
+            lines.append(f"| {name} | {' | '.join(cells)} |")
+    found = collections.Counter[str]()
+    for row in rows:
+        found[row["runner"]] += row["found"]
+    least, most = min(found.values()), max(found.values())
+    faces = sum({row["photographs"]: row["faces"] for row in rows}.values())
+    told = f"{least}" if least == most else f"{least} to {most}"
+    remark = (
+        f"In brackets: how many times as many as {' and as '.join(peers)}. Each finds {told} of "
+        f"the {faces} faces. {medians(document['machine'])}"
+    )
+    return "\n".join([*lines, "", remark])
+
+
+def _photograph_cell(row: dict[str, Any], peers: Iterable[str]) -> str:
+    ratios = ", ".join(f"{row['speedup'][peer]:.1f} ×" for peer in peers)
+    return f"{row['img_per_s']:.1f}" + (f" ({ratios})" if ratios else "")
 
 
 def startup_lines() -> list[str]:
