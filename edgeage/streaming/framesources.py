@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from edgeage.errors import ImageError, UsageError, VideoError
+from edgeage.errors import ImageError, UsageError, VideoError, one_line
 from edgeage.fetching import is_url, public_url
 from edgeage.folders import IMAGE_SUFFIXES, pictures_below
 
@@ -234,14 +234,14 @@ class _VideoSource:
         if not opened:
             capture.release()
             raise VideoError(f"{self.name} cannot be opened; {self._hint}")
-        return _VideoReader(capture, self._live)
+        return _VideoReader(self.name, capture, self._live)
 
 
 class _VideoReader:
-    def __init__(self, capture: Any, live: bool | None) -> None:
+    def __init__(self, name: str, capture: Any, live: bool | None) -> None:
         import cv2
 
-        self._capture = capture
+        self._name, self._capture = name, capture
         fps, count = (capture.get(name) for name in (cv2.CAP_PROP_FPS, cv2.CAP_PROP_FRAME_COUNT))
         self.fps: float | None = fps if 0 < fps <= 1000 else None
         self.live = not count > 0 if live is None else live
@@ -255,7 +255,7 @@ class _VideoReader:
         try:
             _, frame = self._capture.read()
         except cv2.error as error:
-            raise VideoError(f"a frame cannot be read: {' '.join(str(error).split())}") from error
+            raise VideoError(f"{self._name}: a frame cannot be read: {one_line(error)}") from error
         return None if frame is None or not frame.size else frame
 
     def skip(self) -> bool:

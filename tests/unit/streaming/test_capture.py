@@ -273,3 +273,25 @@ def test_an_address_keeps_its_password_to_itself():
 def test_options_out_of_range_are_refused(wrong):
     with pytest.raises(UsageError, match=next(iter(wrong))):
         StreamOptions(**wrong)
+
+
+def test_a_frame_that_opencv_cannot_read_is_told_with_its_source(tmp_path, monkeypatch):
+    class Broken:
+        def open(self, *_):
+            return True
+
+        def get(self, _):
+            return 2.0
+
+        def read(self):
+            raise cv2.error("OpenCV: no\n memory")
+
+        def release(self):
+            pass
+
+    video = tmp_path / "door.avi"
+    video.write_bytes(b"RIFF")
+    monkeypatch.setattr(cv2, "VideoCapture", Broken)
+    with pytest.raises(VideoError) as caught:
+        list(capture(open_source(video)))
+    assert str(caught.value) == f"{video}: a frame cannot be read: OpenCV: no memory"
