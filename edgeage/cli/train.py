@@ -13,7 +13,7 @@ from edgeage.cli.progress import ProgressBar
 from edgeage.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from types import FrameType, TracebackType
 
     from edgeage.training.joint.run import JointOptions
@@ -113,6 +113,11 @@ def _refuse(options: Mapping[str, object], why: str) -> None:
         raise UsageError(f"{', '.join(given)}: not for {why}")
 
 
+def _check_engine(name: str, engine: str | None, engines: Sequence[str]) -> None:
+    if engine not in (None, *engines):
+        raise UsageError(f"--engine {engine}: {name} is trained by {' or '.join(engines)}")
+
+
 def _train_zoo(options: ZooOptions, folds: int | None) -> int:
     from edgeage.training.zoo.folds import FIGURES, train_folds
     from edgeage.training.zoo.run import train_zoo
@@ -150,8 +155,9 @@ def _train_zoo(options: ZooOptions, folds: int | None) -> int:
 )
 @click.option(
     "--engine",
-    type=click.Choice(["torch", "caffe"]),
-    help="What trains.  [default: torch, or the resumed training's]",
+    type=click.Choice(["torch", "caffe", "keras"]),
+    help="What trains: torch or caffe agenet and gendernet, torch joint and the compact networks, "
+    "keras the zoo.  [default: torch, or the resumed training's; keras]",
 )
 @click.option(
     "--caffe-python",
@@ -245,6 +251,7 @@ def command(
 
     Ctrl-C takes a snapshot and ends; --resume goes on from there, with either engine.
     """
+    from edgeage.training.engine import ENGINES
     from edgeage.training.joint.run import JOINT_NAMES, JointOptions
     from edgeage.training.memory import keep_memory
     from edgeage.training.product import NETWORKS
@@ -252,11 +259,7 @@ def command(
 
     keep_memory()
     out = out or Path("runs") / name
-    caffe_alone: dict[str, object] = {
-        "--engine": engine,
-        "--solver": solver,
-        "--caffe-python": caffe_python,
-    }
+    caffe_alone: dict[str, object] = {"--solver": solver, "--caffe-python": caffe_python}
     if _is_zoo(name, (*NETWORKS, *JOINT_NAMES)):
         from edgeage.training.zoo.run import ZooOptions
 
@@ -267,12 +270,14 @@ def command(
             "--teacher": teacher,
         }
         _refuse(more, f"{name}, which a recipe describes")
+        _check_engine(name, engine, ("keras",))
         return _train_zoo(
             ZooOptions(name, data, out, recipe, resume, overrides, weights, trackers), folds
         )
     _refuse({"--folds": folds, "--track": trackers or None}, f"{name}; it is for the zoo")
     if name in JOINT_NAMES:
         _refuse(caffe_alone, f"{name}, which a recipe describes")
+        _check_engine(name, engine, ("torch",))
         words = (*overrides, *([f"iterations={max_iter}"] if max_iter else []))
         return _train_joint(
             JointOptions(
@@ -288,6 +293,7 @@ def command(
             )
         )
     _refuse({"--recipe": recipe, "--teacher": teacher}, f"{name}, which has a solver")
+    _check_engine(name, engine, ENGINES)
     options = TrainOptions(
         name, data, out, solver, max_iter, resume, weights, precision, overrides, engine,
         caffe_python,

@@ -44,7 +44,7 @@ def test_it_writes_both_models_and_resumes(data, tmp_path, cli):
     again = cli(*words)
     assert (again.exit_code, "--resume" in again.stderr) == (1, True)
     before = (out / "agenet.caffemodel").read_bytes()
-    assert cli(*words, "--resume").exit_code == 0
+    assert cli(*words, "--resume", "--engine", "torch").exit_code == 0
     assert (out / "agenet.caffemodel").read_bytes() == before
     assert json.loads((out / "joint_recipe.json").read_text())["precision"] == other
     assert Manifest.read(out / "agenet.json").source["precision"] == other
@@ -77,7 +77,8 @@ def test_it_begins_with_a_trained_pair(data, tmp_path, cli):
 @pytest.mark.parametrize(
     ("more", "code", "reason"),
     [
-        (["--engine", "caffe"], 2, "--engine: not for joint"),
+        (["--engine", "caffe"], 2, "--engine caffe: joint is trained by torch"),
+        (["--solver", "s.prototxt"], 2, "--solver: not for joint"),
         (["speed=3"], 1, "unknown setting «speed»"),
         (["--resume"], 1, "no training to resume"),
         (["--resume", "iterations=3"], 2, "its own recipe"),

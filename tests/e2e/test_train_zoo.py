@@ -146,14 +146,16 @@ def test_folds_go_on_where_they_were(data, tmp_path, cli):
     assert summary["sd"]["gender"] == pytest.approx(np.std(values, ddof=1))
     assert "mae_years" not in summary["mean"]
     assert json.loads((out / "ssrnet-gender_folds.json").read_text()) == summary
-    shown = cli("train", "ssrnet-gender", "--data", data, "-o", out, "--resume", "--folds", 3)
+    words = ("train", "ssrnet-gender", "--engine", "keras", "--data", data, "-o", out)
+    shown = cli(*words, "--resume", "--folds", 3)
     assert shown.stdout.splitlines()[0].startswith(f"gender {np.mean(values):.4f} ± ")
 
 
 @pytest.mark.parametrize(
     ("name", "more", "code", "reason"),
     [
-        ("ssrnet", ["--engine", "caffe"], 2, "--engine: not for ssrnet"),
+        ("ssrnet", ["--engine", "caffe"], 2, "--engine caffe: ssrnet is trained by keras"),
+        ("agenet", ["--engine", "keras"], 2, "--engine keras: agenet is trained by torch or caffe"),
         ("ssrnet", ["--max-iter", "3"], 2, "--max-iter: not for ssrnet"),
         ("ssrnet", ["speed=3"], 1, "unknown setting «speed»"),
         ("ssrnet", ["size=96"], 1, "unknown setting «size»"),
