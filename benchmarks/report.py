@@ -226,8 +226,8 @@ def trained_lines(scored: dict[str, Any]) -> list[str]:
     lines = [
         f"Trained for as many epochs as said, a trial and no measure of the network; {where}:",
         "",
-        "| network | input | begun with | epochs | mean absolute error, years | gender |",
-        "|---|---|---|---:|---:|---:|",
+        "| network | input | begun with | faces | epochs | mean absolute error, years | gender |",
+        "|---|---|---|---:|---:|---:|---:|",
     ]
     for row in scored["rows"]:
         height, width = row["input_hw"]
@@ -235,7 +235,7 @@ def trained_lines(scored: dict[str, Any]) -> list[str]:
         cells = " | ".join(figure_cell(name, row[name]) for name in ("age_mae", "gender"))
         lines.append(
             f"| `{row['weights']}` | {height}×{width} | {start or row['started_from']['name']} "
-            f"| {row['epochs']} | {cells} |"
+            f"| {row['faces']:,} | {row['epochs']} | {cells} |"
         )
     return lines
 

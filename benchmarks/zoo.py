@@ -189,11 +189,13 @@ def published(weights: Path, data: Path, faces: str | None, folder: Path) -> dic
 def trained(models: Sequence[Path], data: Path, faces: str | None) -> dict[str, Any]:
     """Score what «edgeage train» left, and say how long each was trained."""
     told = {}
-    for (manifest,) in map(read_models, models):
+    for model, (manifest,) in zip(models, map(read_models, models), strict=True):
         source = manifest.source
+        recipe = model.parent / f"{model.parent.name}_recipe.json"
         told[manifest.name] = {
             "input_hw": list(manifest.input.input_hw),
             "started_from": source["started_from"],
+            "faces": json.loads(recipe.read_text(encoding="utf-8"))["faces"],
             **{key: source["validation"][key] for key in ("epochs", "best_epoch")},
         }
     document = scored(models, data, faces, "tight")
