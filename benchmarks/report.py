@@ -179,13 +179,25 @@ def zoo_table() -> str:
         "|---|---|" + "---:|" * (len(ZOO_COLUMNS) - 2),
         *map(zoo_line, document["rows"]),
         "",
-        f"{medians(document['machine'])} {remark}",
+        *timed_on(document["rows"]),
+        "",
+        remark,
     ]
     if document["published"]:
         lines += ["", *published_lines(document["published"])]
     if document["trained"]:
         lines += ["", *trained_lines(document["trained"])]
     return "\n".join(lines)
+
+
+def timed_on(rows: list[dict[str, Any]]) -> list[str]:
+    """Say on which machine which of them were timed."""
+    names: dict[str, list[str]] = {}
+    for row in rows:
+        names.setdefault(medians(row["machine"]), []).append(f"`{row['network']}`")
+    if len(names) == 1:
+        return [*names]
+    return [f"- {where} {', '.join(timed)}." for where, timed in names.items()]
 
 
 def zoo_line(row: dict[str, Any]) -> str:

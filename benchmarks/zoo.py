@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import openvino as ov
+import torch
 from document import write_document
 
 from edgeage.compiler.calibration import Faces, Split
@@ -38,7 +39,7 @@ from edgeage.runtime.core import openvino_core
 from edgeage.runtime.openvino import OpenVINOBackend
 from edgeage.runtime.options import RuntimeOptions
 from edgeage.scoring import EvaluateOptions, evaluate
-from edgeage.speed import Figures, take_turns
+from edgeage.speed import Figures, machine, take_turns
 from edgeage.zoo import NETWORKS, build_network, import_model
 from edgeage.zoo.product import write_product
 
@@ -64,7 +65,9 @@ def stirred(name: str) -> ZooNetwork:
         if "delta_s" in layer.name and "local" not in layer.name:
             layer.kernel.assign(layer.get_weights()[0] * 1e-4)
     pictures = parity_pictures(None, network.spec, "age").batch[:8]
-    network.model(network.prepared(pictures), training=True)
+    # Without gradients, whose intermediate results of EfficientNet-B5 take 20 GB.
+    with torch.no_grad():
+        network.model(network.prepared(pictures), training=True)
     return network
 
 
@@ -157,6 +160,7 @@ def measure(name: str, folder: Path, options: argparse.Namespace) -> dict[str, A
     graph = openvino_core().read_model(exact.file("ir_xml"))
     return {
         "network": name,
+        "machine": machine(),
         "input_hw": list(network.input_hw),
         "parameters": int(network.model.count_params()),
         "macs": macs(graph),

@@ -200,3 +200,23 @@ def test_a_description_that_is_of_another_model(keras):
         ZooNetwork(
             "x", model, NetworkInput("BGR"), (Output("g", "gender", labels=("Male", "Female")),)
         )
+
+
+def test_large_faces_are_answered_a_few_at_a_time(monkeypatch):
+    network = build_network("ssrnet-joint")
+    batch = np.random.default_rng(5).integers(0, 256, (5, 3, *network.input_hw), np.uint8)
+    whole, sizes = network.predict(batch), []
+    answers = type(network).answers
+
+    def watched(self, pixels):
+        sizes.append(len(pixels))
+        return answers(self, pixels)
+
+    monkeypatch.setattr(type(network), "answers", watched)
+    for most, expected in ((2, [2, 2, 1]), (0, [1] * 5)):
+        monkeypatch.setattr("edgeage.zoo.network._PIXELS_AT_ONCE", most * 64 * 64)
+        sizes.clear()
+        found = network.predict(batch)
+        assert sizes == expected
+        for name, values in whole.items():
+            np.testing.assert_allclose(found[name], values, rtol=1e-4, atol=1e-5)
