@@ -197,7 +197,7 @@ def timed_on(rows: list[dict[str, Any]]) -> list[str]:
         names.setdefault(medians(row["machine"]), []).append(f"`{row['network']}`")
     if len(names) == 1:
         return [*names]
-    return [f"- {where} {', '.join(timed)}." for where, timed in names.items()]
+    return [f"- {', '.join(timed)}: {where}" for where, timed in names.items()]
 
 
 def zoo_line(row: dict[str, Any]) -> str:
