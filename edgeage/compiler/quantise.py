@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeage.errors import ModelError, one_line, require
+from edgeage.processor import adds_bytes_in_sixteen_bits
 from edgeage.runtime.core import openvino_core
 
 if TYPE_CHECKING:
@@ -128,9 +129,12 @@ def require_nncf() -> ModuleType:
 
 
 def _advanced(nncf: Any, *, correct_biases: bool) -> Any:
+    from nncf.quantization.advanced_parameters import OverflowFix
     from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
+    narrow = adds_bytes_in_sixteen_bits()
     return nncf.AdvancedQuantizationParameters(
+        overflow_fix=OverflowFix.ENABLE if narrow else OverflowFix.FIRST_LAYER,
         disable_bias_correction=not correct_biases,
         activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
     )

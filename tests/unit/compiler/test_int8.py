@@ -96,8 +96,10 @@ def test_a_loss_beyond_the_profile_is_refused_and_names_the_worst_layers(compile
     assert not (tmp_path / "out").exists()
 
 
-def test_who_asks_for_it_may_lose_more(compiled):
+def test_who_asks_for_it_may_lose_more(compiled, monkeypatch):
     """The mean difference is no matter of points, and stays within the profile's."""
+    # What MILD costs is that of weights of eight bits, whatever processor runs this.
+    monkeypatch.setattr("edgeage.compiler.quantise.adds_bytes_in_sixteen_bits", lambda: False)
     with pytest.raises(ParityError, match=r"differs from FP32 by 0\.\d+ on average"):
         compiled(OUTLIER, max_drop=100)
     with pytest.raises(ParityError, match="points of accuracy"):

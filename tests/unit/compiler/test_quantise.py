@@ -148,3 +148,16 @@ def test_an_interrupted_quantisation_restores_the_log(job):
     with pytest.raises(KeyboardInterrupt):
         quantise(graph, split, max_drop=0.5, on_progress=stop)
     assert logging.getLogger("nncf").handlers is handlers
+
+
+@pytest.mark.parametrize(("saturates", "narrow"), [(True, 3), (False, 1)])
+def test_weights_have_seven_bits_where_sums_of_bytes_saturate(job, monkeypatch, saturates, narrow):
+    monkeypatch.setattr("edgeage.compiler.quantise.adds_bytes_in_sixteen_bits", lambda: saturates)
+    made = quantise(*job(), max_drop=100.0, correct_biases=False)
+    largest = [
+        np.abs(node.get_data().astype(int)).max()
+        for node in made.get_ordered_ops()
+        if node.get_type_name() == "Constant" and node.get_element_type().to_string() == "i8"
+    ]
+    assert len(largest) == 3
+    assert sum(value <= 64 for value in largest) == narrow
