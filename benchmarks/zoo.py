@@ -195,7 +195,7 @@ def trained(models: Sequence[Path], data: Path, faces: str | None) -> dict[str, 
     told = {}
     for model, (manifest,) in zip(models, map(read_models, models), strict=True):
         source = manifest.source
-        recipe = model.parent / f"{model.parent.name}_recipe.json"
+        recipe = model.parent / f"{manifest.name}_recipe.json"
         told[manifest.name] = {
             "input_hw": list(manifest.input.input_hw),
             "started_from": source["started_from"],

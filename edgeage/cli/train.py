@@ -157,7 +157,7 @@ def _train_zoo(options: ZooOptions, folds: int | None) -> int:
     "--engine",
     type=click.Choice(["torch", "caffe", "keras"]),
     help="What trains: torch or caffe agenet and gendernet, torch joint and the compact networks, "
-    "keras the zoo.  [default: torch, or the resumed training's; keras]",
+    "keras the zoo.  [default: torch, or the resumed training's; keras for the zoo]",
 )
 @click.option(
     "--caffe-python",
