@@ -21,6 +21,10 @@ from edgeage.prediction.pipeline import Pipeline, Stage
 stage = Stage("decode", lambda items: [decode(item) for item in items])
 list(Pipeline([PICTURE] * 4, [stage], ahead=2))
 """,
+    "server": """
+from edgeage.streaming.web.work import PredictorWork
+PredictorWork(None, None)._thread.submit(decode, PICTURE).result()
+""",
     "video": """
 from edgeage.streaming.capture import Capture
 from edgeage.streaming.framesources import ArraySource

@@ -17,6 +17,7 @@ import anyio
 
 from edgeage.decoding import MAX_PIXELS
 from edgeage.errors import DeviceError, EdgeageError, UsageError
+from edgeage.images import import_opencv
 from edgeage.sources import Source
 from edgeage.streaming.web.refusals import refuse
 
@@ -74,6 +75,7 @@ class PredictorWork:
         self._lock = threading.Lock()
         self._waiting: collections.deque[_Job] = collections.deque()
         self._working = False
+        import_opencv()
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "edgeage-web")
         self._failed = ("", 0.0)
 
