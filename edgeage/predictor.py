@@ -16,6 +16,7 @@ from edgeage.networks import Models, load_networks
 from edgeage.prediction.finder import FaceFinder, detector_device
 from edgeage.prediction.pipeline import Pipeline
 from edgeage.prediction.steps import PictureSteps, PictureWork
+from edgeage.prediction.threads import Threads
 from edgeage.runtime.devices import open_backend
 from edgeage.runtime.options import RuntimeOptions
 from edgeage.sources import Source, as_source
@@ -143,6 +144,9 @@ class Predictor(Closing):
             runs=2 if mode == "throughput" else 1,
         )
         self._ahead = AHEAD[mode]
+        self._threads = Threads()
+        # One that is never closed gives its threads back too.
+        weakref.finalize(self, self._threads.close)
         self._lock = threading.Lock()
         self._running: weakref.WeakSet[Pipeline[PictureWork] | FaceStream] = weakref.WeakSet()
         self._closed = False
@@ -244,8 +248,9 @@ class Predictor(Closing):
         """Predict pictures or frames one after the other while the next are under way.
 
         Reading the source, decoding, detecting, aligning and the networks overlap in threads;
-        what piles up before a step goes through it together. The threads start with the first
-        result asked for and end with the last, or when the generator is closed.
+        what piles up before a step goes through it together. The work begins with the first
+        result asked for and ends with the last, or when the generator is closed; its threads
+        then wait for the next stream until :meth:`close`.
 
         Of a source of video the faces are followed from frame to frame: each has the number of
         its track, and age and gender are averages over it (``docs/streaming.md``).
@@ -299,6 +304,7 @@ class Predictor(Closing):
             running = list(self._running)
         for pipeline in running:
             pipeline.stop(UsageError(_CLOSED))
+        self._threads.close()
         self._finder.close()
         self._networks.close()
 
@@ -317,7 +323,7 @@ class Predictor(Closing):
     def _streamed(
         self, works: Iterator[PictureWork], ahead: int
     ) -> Generator[PictureResult, None, None]:
-        pipeline = Pipeline(works, self._steps.stages, ahead=ahead)
+        pipeline = Pipeline(works, self._steps.stages, ahead=ahead, threads=self._threads)
         with self._lock:
             self._require_open()
             self._running.add(pipeline)

@@ -15,7 +15,7 @@ import heapq
 import threading
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from edgeage.images import import_opencv
+from edgeage.prediction.threads import Job, Threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -63,13 +63,14 @@ class _Job(Generic[Item]):
 class Pipeline(Generic[Item]):
     """Puts the items of a source through stages; iterate it once to have them back in order.
 
-    Threads start with the first item asked for and end with the iteration, however that ends.
+    The work begins with the first item asked for and ends with the iteration, however that ends.
 
     Args:
         source: the items; read by a thread of the pipeline's own, so that a slow source holds
             back no result that is ready.
         stages: the steps, one after the other.
         ahead: the most items taken from the source before their results are given out.
+        threads: who does it; None for threads that end with the iteration.
 
     >>> def double(items):
     ...     for item in items:
@@ -80,8 +81,14 @@ class Pipeline(Generic[Item]):
     """
 
     def __init__(
-        self, source: Iterable[Item], stages: Sequence[Stage[Item]], *, ahead: int
+        self,
+        source: Iterable[Item],
+        stages: Sequence[Stage[Item]],
+        *,
+        ahead: int,
+        threads: Threads | None = None,
     ) -> None:
+        self._source: Iterable[Item] | None = source
         self._stages, self._ahead = list(stages), ahead
         self._lock = threading.Lock()
         self._ticket = threading.Condition(self._lock)
@@ -92,17 +99,10 @@ class Pipeline(Generic[Item]):
         self._end: int | None = None
         self._stopped = False
         self._reason: BaseException | None = None
-        import_opencv()
-        self._reader = threading.Thread(
-            target=self._read, args=(source,), name="edgeage source", daemon=True
-        )
-        self._workers = [
-            threading.Thread(
-                target=self._work, args=(number,), name=f"edgeage {stage.name}", daemon=True
-            )
-            for number, stage in enumerate(self._stages)
-            for _ in range(stage.workers)
-        ]
+        self._threads = threads or Threads()
+        self._keeps_threads = threads is not None
+        self._working: list[Job] = []
+        self._reading: Job | None = None
 
     def __iter__(self) -> Generator[Item, None, None]:
         """Yield the items in the source's order.
@@ -114,8 +114,7 @@ class Pipeline(Generic[Item]):
         # A thread that still computes while Python is taken down can bring the process down.
         atexit.register(self.stop)
         try:
-            for thread in (*self._workers, self._reader):
-                thread.start()
+            self._start()
             while (job := self._next()) is not None:
                 if job.failure is not None:
                     raise job.failure
@@ -142,9 +141,21 @@ class Pipeline(Generic[Item]):
             for condition in (self._ticket, *self._changed):
                 condition.notify_all()
         atexit.unregister(self.stop)
-        for thread in self._workers:
-            _join(thread, None)
-        _join(self._reader, _SOURCE_GRACE_S)
+        for job in self._working:
+            job.wait()
+        if self._reading is not None:
+            self._reading.wait(_SOURCE_GRACE_S)
+        if not self._keeps_threads:
+            self._threads.close()
+
+    def _start(self) -> None:
+        for number, stage in enumerate(self._stages):
+            for _ in range(stage.workers):
+                self._working.append(
+                    self._threads.start(f"edgeage {stage.name}", self._work, number)
+                )
+        source, self._source = self._source, None
+        self._reading = self._threads.start("edgeage source", self._read, source)
 
     def _read(self, source: Iterable[Item]) -> None:
         try:
@@ -240,8 +251,3 @@ class Pipeline(Generic[Item]):
 
 def _weight(stage: Stage[Item], jobs: Sequence[_Job[Item]]) -> int:
     return sum(stage.weigh(job.item) for job in jobs if job.item is not None)
-
-
-def _join(thread: threading.Thread, timeout_s: float | None) -> None:
-    if thread.is_alive() and thread is not threading.current_thread():
-        thread.join(timeout_s)

@@ -87,6 +87,8 @@ def test_a_picture_is_answered_as_infer_answers(serve, cli, picture, tmp_path, c
 @pytest.mark.skipif(os.name == "nt", reason="signals of Unix")
 @pytest.mark.parametrize("ends", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "systemd"])
 def test_it_ends_when_told(serve, ends):
+    # A shell's background job ignores Ctrl-C, and so would the server begun by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     running = serve(EDGEAGE_TOKEN=TOKEN)
     assert httpx.get(f"{running.url}metrics").status_code == 401
     shown = {"authorization": f"Bearer {TOKEN}"}
