@@ -14,6 +14,7 @@ from edgeage.cli.predicting import Predicting, predictor_options
 from edgeage.cli.serving import WEB_OPTIONS, Serving, web_options
 from edgeage.cli.talk import talk
 from edgeage.cli.workoptions import work_options
+from edgeage.memory import share_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +44,7 @@ def command(port: int, **options: Any) -> None:
     Only this machine reaches it unless --host says otherwise. No picture is stored without --save.
     Ctrl-C ends it.
     """
+    share_memory()
     serving = Serving(**{name: options.pop(name) for name in (*WEB_OPTIONS, "save")})
     with (
         talk(),

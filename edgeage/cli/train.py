@@ -251,9 +251,9 @@ def command(
 
     Ctrl-C takes a snapshot and ends; --resume goes on from there, with either engine.
     """
+    from edgeage.memory import keep_memory
     from edgeage.training.engine import ENGINES
     from edgeage.training.joint.run import JOINT_NAMES, JointOptions
-    from edgeage.training.memory import keep_memory
     from edgeage.training.product import NETWORKS
     from edgeage.training.run import TrainOptions, train
 
