@@ -1,6 +1,6 @@
 """Threads that are used again.
 
-OpenCV keeps some 900 bytes for ever of every thread that ran one of its parallel functions
+OpenCV keeps something for ever of every thread that ran one of its parallel functions
 (opencv/opencv#9745, #19727), so that a program which begins threads for each of its calls grows
 for as long as it lives.
 """
@@ -67,7 +67,8 @@ class Threads(Closing):
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # What garbage collection drops meanwhile may close this from within.
+        self._lock = threading.RLock()
         self._idle: list[_Idle] = []
         self._closed = False
 
@@ -82,11 +83,11 @@ class Threads(Closing):
         Returns:
             The job, to wait for.
         """
-        import_opencv()
         job = Job(name, work, arguments)
         with self._lock:
             jobs = self._idle.pop().jobs if self._idle and not self._closed else None
         if jobs is None:
+            import_opencv()
             jobs = queue.SimpleQueue()
             threading.Thread(target=self._serve, args=(jobs,), daemon=True).start()
         jobs.put(job)

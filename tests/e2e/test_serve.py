@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import os
+import platform
 import random
 import re
 import signal
@@ -22,6 +23,9 @@ import numpy as np
 import pytest
 
 TOKEN = "token-of-this-test-0123"
+JPEG = {"content-type": "image/jpeg"}
+# What glibc reserves for the heap of threads on 64 bits.
+_HEAP_BYTES = 64 << 20
 CLIENTS = 50
 LINUX = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux' /proc")
 
@@ -120,16 +124,26 @@ def test_wrong_calls_are_one_line(cli, compiled_models):
     assert "cannot listen on 127.0.0.1" in done.stderr
 
 
+@LINUX
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is another")
+def test_its_threads_share_two_heaps(serve, picture):
+    running = serve("--rate", 0)
+    for _ in range(3):
+        assert httpx.post(f"{running.url}v1/predict", content=picture, headers=JPEG).is_success
+    maps = Path(f"/proc/{running.process.pid}/maps").read_text().splitlines()
+    # glibc aligns the heaps of threads to their largest size; the first heap is the process's.
+    heaps = [m for m in maps if " rw-p 00000000 00:00 0" in m and len(m.split()) == 5]
+    assert sum(int(m.partition("-")[0], 16) % _HEAP_BYTES == 0 for m in heaps) == 1
+
+
 def load(running, picture, seconds):
     """Let 50 clients work for so long; return how often each status came, and unexpected errors."""
     statuses, problems, lock = collections.Counter(), [], threading.Lock()
     until = time.monotonic() + seconds
     requests = [
         lambda c: c.post("/v1/predict", files={"image": ("a.jpg", picture)}),
-        lambda c: c.post("/v1/predict", content=picture, headers={"content-type": "image/jpeg"}),
-        lambda c: c.post(
-            "/v1/predict", content=picture[:400], headers={"content-type": "image/jpeg"}
-        ),
+        lambda c: c.post("/v1/predict", content=picture, headers=JPEG),
+        lambda c: c.post("/v1/predict", content=picture[:400], headers=JPEG),
         lambda c: c.post("/v1/predict", files={"image": ("big", bytes(1_200_000))}),
         lambda c: c.get("/v1/health"),
         lambda c: c.get("/metrics"),

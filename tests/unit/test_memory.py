@@ -1,4 +1,4 @@
-"""What is freed stays with the process, or goes back to the kernel, as asked."""
+"""What is freed stays with the process; threads share what it has."""
 
 import platform
 import subprocess
@@ -35,7 +35,7 @@ def test_the_kernel_is_not_asked_again_for_the_same_blocks():
 
 
 HEAPS = """
-import ctypes, re, threading
+import ctypes, threading
 from edgeage.memory import share_memory
 if {share}:
     assert share_memory()
