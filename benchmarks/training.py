@@ -29,7 +29,8 @@ from edgeage.errors import ToolchainError
 from edgeage.movidius import Toolchain, find_toolchain
 from edgeage.paths import data_dir
 from edgeage.training.data import BatchSource
-from edgeage.training.trainer import TorchTrainer, has_fast_bf16
+from edgeage.training.precision import has_fast_bf16
+from edgeage.training.trainer import TorchTrainer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -27,38 +27,13 @@ if TYPE_CHECKING:
 
     from edgeage.compiler.sources import TrainedModel
 
-__all__ = ["HALF_MAX", "HalfNetwork", "rounded_to_half", "simulate_half"]
+__all__ = ["HALF_MAX", "HalfNetwork", "rounded_to_half"]
 
 HALF_MAX = float(np.finfo(np.float16).max)
 """The largest number half precision holds, 65,504."""
 
 CHUNK = 8
 """Pictures that are taken through the layers at once."""
-
-
-def simulate_half(
-    trained: TrainedModel, batch: np.ndarray, *, lrn_scale: float = 1.0
-) -> dict[str, np.ndarray]:
-    """Run a network as half precision would, and return what every layer makes of a batch.
-
-    Args:
-        trained: the network.
-        batch: uint8 of shape (n, 3, height, width), BGR, of the network's input size. All layers
-            of all pictures are held at once: 6 MB a picture of AgeNet.
-        lrn_scale: as for :func:`edgeage.compiler.graph.build_graph`.
-
-    Returns:
-        By layer name, in order, float32 of shape (n, …) whose values half precision can hold or
-        are infinite. The first is called as the input blob: bytes minus mean, times scale. A
-        layer that works in place, such as a ReLU, has an entry of its own.
-
-    Raises:
-        ModelError: when layers, weights and shapes do not fit together.
-    """
-    parts = list(HalfNetwork(trained, lrn_scale=lrn_scale).chunks(batch))
-    if not parts:
-        raise ModelError("expected at least one picture, got none")
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def rounded_to_half(array: np.ndarray) -> np.ndarray:
@@ -122,7 +97,20 @@ class HalfNetwork:
         self.peaks: dict[str, float] = {}
 
     def chunks(self, batch: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
-        """Yield what :func:`simulate_half` returns, for a few pictures at a time."""
+        """Run pictures, a few at a time, and yield what every layer makes of them.
+
+        Args:
+            batch: uint8 of shape (n, 3, height, width), BGR, of the network's input size.
+
+        Yields:
+            By layer name, in order, float32 of shape (at most 8, …) whose values half precision can
+            hold or are infinite: 6 MB a picture of AgeNet. The first is called as the input blob:
+            bytes minus mean, times scale. A layer that works in place, such as a ReLU, has an
+            entry of its own.
+
+        Raises:
+            ModelError: when layers, weights and shapes do not fit together.
+        """
         for start in range(0, len(batch), CHUNK):
             yield self._run(batch[start : start + CHUNK])
 

@@ -9,16 +9,12 @@ from __future__ import annotations
 import dataclasses
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edgeage.datasets.records import read_records
 from edgeage.errors import DatasetError, did_you_mean
-from edgeage.paths import atomic_file, data_dir
+from edgeage.paths import data_dir
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-__all__ = ["ListedFace", "find_list", "read_list", "read_tests", "shipped_lists", "write_list"]
+__all__ = ["ListedFace", "find_list", "read_list", "read_tests", "shipped_lists"]
 
 _SUFFIX = ".sha256"
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
@@ -87,14 +83,6 @@ def read_list(path: Path) -> list[ListedFace]:
     if not faces:
         raise DatasetError(f"{path} lists no face")
     return list(faces.values())
-
-
-def write_list(path: Path, faces: Iterable[ListedFace], remarks: Iterable[str] = ()) -> None:
-    """Write a list, sorted by name, whole or not at all."""
-    lines = [*(f"# {remark}" for remark in remarks)]
-    lines += [f"{face.sha256}  {face.name}" for face in sorted(faces)]
-    with atomic_file(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def read_tests(path: Path) -> list[ListedFace]:

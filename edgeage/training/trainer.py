@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from edgeage.caffe import read_weights
-from edgeage.errors import TrainingError, UsageError
-from edgeage.processor import single_is_quicker
+from edgeage.errors import TrainingError
 from edgeage.training.logs import Reporter, StepReport, TestReport
 from edgeage.training.net import TorchNet
+from edgeage.training.precision import autocast, chosen_precision
 from edgeage.training.prefetch import prefetch
 from edgeage.training.snapshot import restore_snapshot, write_snapshot
 from edgeage.training.solver import SgdSolver
@@ -26,18 +26,7 @@ if TYPE_CHECKING:
     from edgeage.training.data import Batch, BatchSource
     from edgeage.training.transform import Transform
 
-__all__ = ["PRECISIONS", "TorchTrainer", "has_fast_bf16"]
-
-PRECISIONS = ("auto", "fp32", "bf16")
-
-
-def has_fast_bf16() -> bool:
-    """Return whether this CPU multiplies bfloat16 in hardware, faster than float32."""
-    if single_is_quicker():
-        return False
-    # torch before 2.7 cannot tell: full precision is the safe answer there.
-    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+__all__ = ["TorchTrainer"]
 
 
 @dataclasses.dataclass
@@ -67,11 +56,7 @@ class TorchTrainer:
     engine = "torch"
 
     def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS:
-            raise UsageError(
-                f"unknown precision «{self.precision}»; expected one of {', '.join(PRECISIONS)}"
-            )
-        self.bf16 = self.precision == "bf16" or (self.precision == "auto" and has_fast_bf16())
+        self.precision_used = chosen_precision(self.precision)
         self.seed = max(int(self.solver_param.random_seed), 0)
         shape = self.train_source.transform.output_shape
         self.net = TorchNet(self.net_param, shape, self.seed)
@@ -80,11 +65,6 @@ class TorchTrainer:
         self._losses: collections.deque[float] = collections.deque(
             maxlen=max(int(self.solver_param.average_loss), 1)
         )
-
-    @property
-    def precision_used(self) -> str:
-        """What it computes in: ``fp32`` or ``bf16``."""
-        return "bf16" if self.bf16 else "fp32"
 
     @property
     def tools(self) -> dict[str, str]:
@@ -184,11 +164,8 @@ class TorchTrainer:
                 f"{self.solver_param.base_lr:g}) or resume from an earlier snapshot"
             )
 
-    def _autocast(self) -> Any:
-        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.bf16)
-
     def _loss(self, pixels: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        with self._autocast():
+        with autocast(self.precision_used):
             return self.net.loss("TRAIN", self.net.forward("TRAIN", pixels, labels))
 
     def _test_if_due(self) -> None:
@@ -202,7 +179,7 @@ class TorchTrainer:
         loss = correct = count = 0.0
         with contextlib.closing(prefetch(self.test_source.whole_set())) as batches:
             for pixels, labels in batches:
-                with self._autocast():
+                with autocast(self.precision_used):
                     blobs = self.net.forward("TEST", pixels, labels)
                     loss += self.net.loss("TEST", blobs).item() * len(labels)
                 correct += self._accuracy(blobs) * len(labels)

@@ -22,7 +22,7 @@ def data(tiny_utkface, tmp_path_factory):
 
 
 def test_it_writes_both_models_and_resumes(data, tmp_path, cli):
-    from edgeage.training.trainer import has_fast_bf16
+    from edgeage.training.precision import has_fast_bf16
 
     out = tmp_path / "out"
     words = ["train", "joint", "--data", data, "-o", out]

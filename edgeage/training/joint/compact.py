@@ -150,7 +150,7 @@ class Compact:
             "recipe": self._recipe.to_dict(),
             **{name: Path(value).name for name, value in trainer.origins.items() if value},
             "iterations": trainer.iteration,
-            "precision": "bf16" if trainer.bf16 else "fp32",
+            "precision": trainer.precision,
         }
         fields = {
             "manifest": 1,

@@ -108,7 +108,7 @@ class LeviHassner:
                 net,
                 self._sides[1],
                 trainer.iteration,
-                "bf16" if trainer.bf16 else "fp32",
+                trainer.precision,
                 {"torch": str(torch.__version__)},
             )
             manifest = write_model(finished, recipe, report)

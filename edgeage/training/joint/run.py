@@ -94,7 +94,7 @@ def train_joint(
     """
     require("torch", extra="train", purpose="train")
     from edgeage.training.joint.trainer import JointTrainer
-    from edgeage.training.trainer import PRECISIONS, has_fast_bf16
+    from edgeage.training.precision import chosen_precision
 
     name = options.name
     state = options.out / f"{name}_state.npz"
@@ -103,11 +103,7 @@ def train_joint(
         recipe, origins, kept = _kept(options)
     else:
         recipe, origins, kept = _recipe(options), _origins(options), "auto"
-    precision = options.precision or kept
-    if precision not in PRECISIONS:
-        raise UsageError(f"expected a precision of {', '.join(PRECISIONS)}, got «{precision}»")
-    if precision == "auto":
-        precision = "bf16" if has_fast_bf16() else "fp32"
+    precision = chosen_precision(options.precision or kept)
     family: Family = _FAMILIES[name](recipe)
     report = read_report(options.data)
     with (
@@ -120,8 +116,7 @@ def train_joint(
         other = options.start if options.start and options.start.suffix != ".npz" else None
         network = family.network(train.transform.output_shape, other)
         trainer = JointTrainer(
-            network, recipe, train, validation, state, every=options.every,
-            bf16=precision == "bf16",
+            network, recipe, train, validation, state, every=options.every, precision=precision,
         )  # fmt: skip
         trainer.origins = origins
         _describe(options, recipe, train, validation, {**origins, "precision": precision})

@@ -18,6 +18,7 @@ from edgeage.training.joint.state import read_state, write_state
 from edgeage.training.joint.targets import age_targets, gender_targets
 from edgeage.training.joint.teacher import mixed
 from edgeage.training.logs import Reporter, StepReport, TestReport
+from edgeage.training.precision import autocast
 from edgeage.training.prefetch import prefetch
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class JointTrainer:
         state: where checkpoints are kept, a ``.npz``.
         every: iterations between two checkpoints, and between two validations.
         reporters: told about every step and validation.
-        bf16: compute in bfloat16 where the network allows it.
+        precision: ``fp32``, or ``bf16`` where the network allows it.
 
     Attributes:
         origins: what else than faces it learns from, by what that is; for the manifests.
@@ -83,9 +84,9 @@ class JointTrainer:
         *,
         every: int = 500,
         reporters: Sequence[Reporter] = (),
-        bf16: bool = False,
+        precision: str = "fp32",
     ) -> None:
-        self.network, self.recipe, self.bf16 = network, recipe, bf16
+        self.network, self.recipe, self.precision = network, recipe, precision
         self._train, self._validation = train, validation
         self._state, self._every, self.reporters = state, every, reporters
         blobs = network.parameters
@@ -166,7 +167,7 @@ class JointTrainer:
     def _iterate(self, batch: Batch) -> None:
         started = time.perf_counter()
         torch.manual_seed((self.recipe.seed << 32) + self.iteration)
-        with self._autocast():
+        with autocast(self.precision):
             scores = self.network("TRAIN", batch[0])
         loss = self._loss(scores, batch)
         self._optimizer.zero_grad(set_to_none=True)
@@ -200,9 +201,6 @@ class JointTrainer:
             torch._foreach_lerp_(self.average, self._blobs, share)
         return rate
 
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.bf16)
-
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
         """Let the network compute with the averaged weights inside the block."""
@@ -218,7 +216,7 @@ class JointTrainer:
     def validate(self) -> JointScore:
         """Score the averaged weights on every validation face and report it."""
         probabilities: list[tuple[np.ndarray, np.ndarray]] = []
-        with self.averaged(), torch.no_grad(), self._autocast():
+        with self.averaged(), torch.no_grad(), autocast(self.precision):
             for batch in self._validation.whole(self.recipe.batch_size):
                 pixels = torch.from_numpy(batch.pixels).permute(0, 3, 1, 2)
                 ages, genders = self.network("TEST", pixels)

@@ -9,11 +9,10 @@ import pytest
 
 from edgeage import caffe
 from edgeage.compiler import find_model
-from edgeage.compiler.half import HALF_MAX, HalfNetwork, rounded_to_half, simulate_half
+from edgeage.compiler.half import HALF_MAX, HalfNetwork, rounded_to_half
 from edgeage.compiler.movidius import half_figures
 from edgeage.compiler.parity import Pictures, parity_pictures
 from edgeage.compiler.references import opencv_reference
-from edgeage.errors import ModelError
 from edgeage.outputs import Output
 
 TWO_LAYERS = (
@@ -51,7 +50,7 @@ def test_every_value_is_rounded_as_numpy_rounds(two_layers):
     weights = rng.normal(0, 0.1, (3, 12)).astype(np.float32)
     bias = rng.normal(0, 1, 3).astype(np.float32)
     pixels = rng.integers(0, 256, (5, 3, 2, 2), dtype=np.uint8)
-    made = simulate_half(two_layers(weights, bias, mean=129.97), pixels)
+    (made,) = HalfNetwork(two_layers(weights, bias, mean=129.97)).chunks(pixels)
     assert list(made) == ["data", "fc1", "relu1", "prob"]
 
     data = pixels.reshape(5, 12) - np.float16(129.97).astype(np.float64)
@@ -98,15 +97,11 @@ def test_agrees_with_single_precision_as_far_as_it_goes(trained):
 
 def test_more_pictures_than_go_at_once_are_the_same_one_by_one(trained):
     batch = parity_pictures(None, trained.manifest.input, "age").batch[:11]
-    together = simulate_half(trained, batch)
-    assert all(len(array) == 11 for array in together.values())
-    alone = simulate_half(trained, batch[10:])
-    np.testing.assert_allclose(together["prob"][10:], alone["prob"], atol=2e-3)
-
-
-def test_no_picture_is_refused(trained):
-    with pytest.raises(ModelError, match="at least one picture"):
-        simulate_half(trained, np.zeros((0, 3, 67, 67), np.uint8))
+    first, second = HalfNetwork(trained).chunks(batch)
+    assert all(len(array) == 8 for array in first.values())
+    assert all(len(array) == 3 for array in second.values())
+    (alone,) = HalfNetwork(trained).chunks(batch[10:])
+    np.testing.assert_allclose(second["prob"][2:], alone["prob"], atol=2e-3)
 
 
 LRN = 'layer {{ name: "norm" type: "LRN" bottom: "data" top: "out" lrn_param {{ {} }} }}'

@@ -15,18 +15,17 @@ from edgeage.datasets.facelist import (
     read_list,
     read_tests,
     shipped_lists,
-    write_list,
 )
 from edgeage.errors import DatasetError
 
 FACES = [ListedFace("b b.jpg", "b" * 64), ListedFace("a.jpg", "a" * 64)]
 
 
-def test_what_is_written_is_read_sorted(tmp_path) -> None:
-    write_list(tmp_path / "x.sha256", FACES, ["why"])
-    assert (tmp_path / "x.sha256").read_text().startswith("# why\naaaa")
-    assert read_list(tmp_path / "x.sha256") == sorted(FACES)
-    assert read_tests(tmp_path / "x.sha256") == sorted(FACES)
+def test_a_list_is_what_sha256sum_prints_with_remarks(tmp_path) -> None:
+    path = tmp_path / "x.sha256"
+    lines = ["# why", "", *(f"{face.sha256}  {face.name}" for face in FACES)]
+    path.write_text("\n".join(lines))
+    assert read_list(path) == read_tests(path) == FACES
 
 
 @pytest.mark.parametrize(
@@ -79,7 +78,7 @@ def test_a_list_decides_the_test_faces_of_a_data_set(tiny_utkface, tmp_path) -> 
     first, second = tiny_utkface.pairs[0]
     data = (tiny_utkface.folder / first).read_bytes()
     path = tmp_path / "test.sha256"
-    write_list(path, [ListedFace(first, hashlib.sha256(data).hexdigest())])
+    path.write_text(f"{hashlib.sha256(data).hexdigest()}  {first}\n")
     options = BuildOptions(size=32, oversample=False, test_from=path)
     build_utkface(tiny_utkface.folder, tmp_path / "data", options)
     items = read_records(tmp_path / "data" / "records.csv")

@@ -103,14 +103,13 @@ def test_the_command_writes_the_manifest_and_predictors_tell_the_interval(
 
     from edgeage import Predictor
     from edgeage.compiler import compile_model, find_model
-    from edgeage.datasets.facelist import ListedFace, write_list
     from edgeage.datasets.records import read_records
 
     model = tmp_path / "models" / "agenet.caffemodel"
     shutil.copytree(trained_models, model.parent)
     records = [item.record for item in read_records(small_data / "records.csv")]
     listed = tmp_path / "all.sha256"
-    write_list(listed, [ListedFace(record.name, record.sha256) for record in records])
+    listed.write_text("".join(f"{face.sha256}  {face.name}\n" for face in records))
     words = ("models", "calibrate", model, "--data", small_data, "--faces", listed, "--json")
     before = model.with_suffix(".json").read_bytes()
     tried = json.loads(cli(*words, "--dry-run").stdout)

@@ -10,7 +10,6 @@ import pytest
 
 from edgeage import Predictor
 from edgeage.compiler import compile_model, find_model
-from edgeage.datasets.facelist import ListedFace, write_list
 from edgeage.datasets.records import read_records
 from edgeage.errors import DatasetError, ModelError, UsageError
 from edgeage.evaluation import raw
@@ -68,7 +67,7 @@ def test_a_list_of_faces_is_scored_whatever_their_side(small_data, words, tmp_pa
     chosen = [items[place].record for place in range(0, len(items), 3)]
     assert {items[place].split for place in range(0, len(items), 3)} == {"train", "test"}
     path = tmp_path / "some.sha256"
-    write_list(path, [ListedFace(face.name, face.sha256) for face in chosen])
+    path.write_text("".join(f"{face.sha256}  {face.name}\n" for face in chosen))
     options = EvaluateOptions(lists=(str(path), str(path)), **QUICK)
     found = evaluate([words], [small_data], options)
     assert [entry["faces"] for entry in found["sets"]] == [len(chosen)] * 2
@@ -184,7 +183,7 @@ def test_a_picture_that_is_not_stored_is_missed(small_data, tmp_path) -> None:
 def test_faces_that_are_not_the_listed_ones_are_refused(small_data, tmp_path) -> None:
     record = read_records(small_data / "records.csv")[0].record
     path = Path(tmp_path / "other.sha256")
-    write_list(path, [ListedFace(record.name, "0" * 64)])
+    path.write_text(f"{'0' * 64}  {record.name}\n")
     with (
         pytest.raises(DatasetError, match="is not the face of other.sha256"),
         open_faces(small_data, faces=path),

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edgeage import caffe
-from edgeage.compiler.half import simulate_half
+from edgeage.compiler.half import HalfNetwork
 from edgeage.errors import ToolchainError, UsageError
 from edgeage.manifest import Manifest
 from edgeage.movidius.toolchain import PYTHON_VARIABLE
@@ -93,7 +93,7 @@ def test_the_older_openvino_runs_an_ir_made_for_it(subject, pictures, tmp_path, 
 def test_half_precision_is_that_of_the_graph_for_a_stick(subject, pictures):
     found = _engine(subject, "fp16").layers(pictures.batch[:1])["norm1"]
     plain, scaled = (
-        simulate_half(subject.trained, pictures.batch[:1], lrn_scale=scale)["norm1"]
+        next(HalfNetwork(subject.trained, lrn_scale=scale).chunks(pictures.batch[:1]))["norm1"]
         for scale in (1, 16)
     )
     np.testing.assert_array_equal(found, scaled)
