@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import shlex
 import sys
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
+
+from packaging.requirements import Requirement
 
 from edgeage.doctor.finding import OK, PROBLEM, WARNING, Finding
 from edgeage.errors import EdgeageError
@@ -40,35 +41,45 @@ def check_python() -> Finding:
 
 
 def check_packages() -> Finding:
-    """Check that the packages edgeage cannot do without are installed."""
+    """Check that the packages edgeage cannot do without are installed, in versions that will do."""
     try:
-        own = version("edgeage")
-        names = [_name(line) for line in requires("edgeage") or () if ";" not in line]
+        own, wanted = version("edgeage"), _required()
     except PackageNotFoundError:
         return Finding(
             "edgeage", WARNING, "runs from a folder it is not installed from", "pip install -e ."
         )
     found: list[str] = []
-    missing: list[str] = []
-    for name in names:
+    wrong: dict[str, str] = {}
+    for name, requirement in wanted.items():
         try:
-            found.append(f"{name} {version(name)}")
+            number = version(name)
         except PackageNotFoundError:
             # For example opencv-python-headless instead of opencv-python.
-            there = find_spec(_MODULES.get(name, name)) is not None
-            (found if there else missing).append(name)
-    if missing:
+            if find_spec(_MODULES.get(name, name)) is not None:
+                found.append(name)
+            else:
+                wrong[name] = f"{name} is missing"
+            continue
+        if requirement.specifier.contains(number, prereleases=True):
+            found.append(f"{name} {number}")
+        else:
+            wrong[name] = f"{name} is {number}, expected {requirement.specifier}"
+    if wrong:
+        words = (shlex.quote(f"{name}{wanted[name].specifier}") for name in wrong)
         return Finding(
             "edgeage",
             PROBLEM,
-            f"{own}; missing: {', '.join(missing)}",
-            f"python -m pip install {' '.join(missing)}",
+            f"{own}; {'; '.join(wrong.values())}",
+            f"python -m pip install {' '.join(words)}",
         )
     return Finding("edgeage", OK, f"{own} with {', '.join(found)}")
 
 
-def _name(requirement: str) -> str:
-    return re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
+def _required() -> dict[str, Requirement]:
+    """Return what this Python needs for edgeage without extras, by name."""
+    every = map(Requirement, requires("edgeage") or ())
+    without_extras = {"extra": ""}
+    return {one.name: one for one in every if not one.marker or one.marker.evaluate(without_extras)}
 
 
 def check_openvino() -> Finding:
@@ -79,7 +90,7 @@ def check_openvino() -> Finding:
             "OpenVINO",
             PROBLEM,
             problem or "loads, but finds no device, not even the CPU",
-            "python -m pip install --force-reinstall 'openvino>=2024.0'",
+            f"{_REINSTALL} openvino",
         )
     import openvino as ov
 

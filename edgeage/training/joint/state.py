@@ -26,10 +26,17 @@ def write_state(path: Path, iteration: int, arrays: Mapping[str, np.ndarray]) ->
         path: a ``.npz`` file.
         iteration: how many updates are done.
         arrays: by name, of any kind of number.
+
+    Raises:
+        TypeError: for an array of objects, which only a pickle could hold.
     """
+    # savez of older NumPy has no allow_pickle and would keep it as an array.
+    for name, array in arrays.items():
+        if array.dtype.hasobject:
+            raise TypeError(f"{name} is an array of objects; expected numbers")
     with atomic_file(path) as temporary, temporary.open("wb") as stream:
         head = np.array([_FORMAT, iteration], np.int64)
-        np.savez(stream, allow_pickle=False, head=head, **arrays)
+        np.savez(stream, head=head, **arrays)
 
 
 def read_state(path: Path) -> tuple[int, dict[str, np.ndarray]]:

@@ -163,6 +163,8 @@ class ZooTrainer:
         rate = self.recipe.rate(self.iteration, self.an_epoch)
         self._optimizer.learning_rate = rate
         _seed((self.recipe.seed << 32) + self.iteration)
+        # Older Keras reports the mean of all batches since the last reset (keras-team/keras#22617).
+        self._model.reset_metrics()
         loss = float(self._model.train_on_batch(pixels, wanted, return_dict=True)["loss"])
         self.iteration += 1
         if not math.isfinite(loss):

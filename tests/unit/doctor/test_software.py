@@ -33,29 +33,60 @@ def test_packages_with_their_versions():
 @pytest.mark.parametrize(
     ("missing", "status", "remedy"),
     [
-        ("pillow", PROBLEM, "python -m pip install pillow"),
+        ("pillow", PROBLEM, "python -m pip install 'pillow>=11.3'"),
         ("edgeage", WARNING, "pip install -e ."),
     ],
 )
 def test_a_package_that_is_missing(missing, status, remedy, monkeypatch):
-    def without(name):
-        if name == missing:
-            raise PackageNotFoundError(name)
-        return "1.0"
-
-    monkeypatch.setattr(software, "version", without)
+    monkeypatch.setattr(software, "version", _version(missing, None))
     monkeypatch.setattr(software, "find_spec", lambda name: None)
     finding = software.check_packages()
     assert (finding.status, finding.remedy) == (status, remedy)
 
 
-def test_a_package_that_another_one_brings(monkeypatch):
-    def without(name):
-        if name == "opencv-python":
-            raise PackageNotFoundError(name)
-        return "1.0"
+def _version(name, number):
+    """Return ``importlib.metadata.version`` with another answer for one package; None: missing."""
 
-    monkeypatch.setattr(software, "version", without)
+    def of(asked):
+        if asked != name:
+            return version(asked)
+        if number is None:
+            raise PackageNotFoundError(asked)
+        return number
+
+    return of
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "text", "remedy"),
+    [
+        ("openvino", "2024.6.0", "openvino is 2024.6.0, expected >=", "'openvino>="),
+        ("opencv-python", "5.0.0", "opencv-python is 5.0.0, expected <5,>=", "'opencv-python<5,>="),
+    ],
+)
+def test_a_package_in_a_version_that_will_not_do(name, number, text, remedy, monkeypatch):
+    monkeypatch.setattr(software, "version", _version(name, number))
+    finding = software.check_packages()
+    assert finding.status == PROBLEM
+    assert text in finding.text
+    assert finding.remedy.startswith(f"python -m pip install {remedy}")
+
+
+def test_a_pre_release_that_is_new_enough_will_do(monkeypatch):
+    monkeypatch.setattr(software, "version", _version("openvino", "2099.1.0.dev20990101"))
+    assert software.check_packages().status == OK
+
+
+@pytest.mark.parametrize(("sign", "status"), [(">=", PROBLEM), ("<", OK)])
+def test_what_only_some_pythons_need(sign, status, monkeypatch):
+    lines = [f"tomli>=2; python_version {sign} '3.10'", "lmdb>=1.4; extra == 'data'"]
+    monkeypatch.setattr(software, "requires", lambda name: lines)
+    monkeypatch.setattr(software, "version", lambda name: "1.0")
+    assert software.check_packages().status == status
+
+
+def test_a_package_that_another_one_brings(monkeypatch):
+    monkeypatch.setattr(software, "version", _version("opencv-python", None))
     assert software.check_packages().status == OK
 
 
@@ -71,7 +102,7 @@ def test_an_openvino_that_is_no_use(found, text, monkeypatch):
     finding = software.check_openvino()
     assert finding.status == PROBLEM
     assert text in finding.text
-    assert "pip install --force-reinstall 'openvino" in finding.remedy
+    assert finding.remedy == "python -m pip install --force-reinstall edgeage openvino"
 
 
 @pytest.fixture
