@@ -2,6 +2,8 @@
 # make test    install everything, then ruff, mypy and pytest
 # make proof   the tests that take minutes: 10,000 damaged pictures and faulty requests, many
 #              clients, long streams, leaks, 50 steps in both engines
+# make lowest  the tests with the lowest versions pyproject.toml allows, in an environment of their
+#              own with Python 3.10 (LOWEST_PYTHON=PATH); several GB
 # make lint    ruff and mypy
 # make reference  docs/reference/ from the docstrings
 # make toolchain  install the Movidius tools (Linux x86-64; needs a Python 3.6 to 3.9)
@@ -24,9 +26,11 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 10))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 python; do \
 	if $$p -c "$(NEW_ENOUGH)" >/dev/null 2>&1; then echo $$p; break; fi; done)
 TESTS ?=
+LOWEST := $(VENV)/lowest
+LOWEST_PYTHON ?= python3.10
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test proof lint reference toolchain bench models clean
+.PHONY: help demo test proof lowest lint reference toolchain bench models clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -39,6 +43,9 @@ test: lint
 
 proof: $(VENV)/.dev toolchain
 	$(BIN)/python -m pytest -m heavy
+
+lowest: $(LOWEST)/.dev
+	$(LOWEST)/bin/python -m pytest $(TESTS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -103,3 +110,11 @@ $(VENV)/.core: $(VENV)/.made $(SETTINGS)
 $(VENV)/.dev: $(VENV)/.made $(SETTINGS)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $(VENV)/.core $@
+
+# Matplotlib's lowest warns of what pyparsing has deprecated since.
+$(LOWEST)/.dev: $(VENV)/.core
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv venv --quiet --clear --python $(LOWEST_PYTHON) $(LOWEST)
+	$(BIN)/uv pip install --quiet --python $(LOWEST) --resolution lowest-direct \
+		--editable '.[dev]' 'pyparsing<3.3'
+	@touch $@
