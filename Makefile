@@ -116,5 +116,5 @@ $(LOWEST)/.dev: $(VENV)/.core
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv venv --quiet --clear --python $(LOWEST_PYTHON) $(LOWEST)
 	$(BIN)/uv pip install --quiet --python $(LOWEST) --resolution lowest-direct \
-		--editable '.[dev]' 'pyparsing<3.3'
+		--editable '.[dev]' 'pyparsing==3.2.*'
 	@touch $@

@@ -211,12 +211,16 @@ def _described(manifest: Manifest, profile: Profile) -> Manifest:
 
 def _write_ir(manifest: Manifest, profile: Profile, folder: Path) -> Manifest:
     import openvino as ov
+    from openvino._offline_transformations import apply_moc_transformations
 
     from edgeage.runtime.foreign import prepared_model
 
     model = prepared_model(manifest).model
-    name = manifest.name
-    ov.save_model(model, folder / f"{name}.xml", compress_to_fp16=profile.precision == "FP16")
+    name, half = manifest.name, profile.precision == "FP16"
+    if half:
+        # Folds batch normalisation, whose variances may exceed what half precision holds.
+        apply_moc_transformations(model, cf=True)
+    ov.save_model(model, folder / f"{name}.xml", compress_to_fp16=half)
     compiled = manifest.with_files(folder, ir_xml=f"{name}.xml", ir_bin=f"{name}.bin")
     return dataclasses.replace(compiled, network_input=None)
 

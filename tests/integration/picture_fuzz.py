@@ -22,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import PIL
 from PIL import Image, features
 
 from edgeage import Predictor
@@ -77,6 +78,9 @@ def seeds() -> dict[str, bytes]:
     modes, made = pictures(), {}
     for form, mode, wanted in _KINDS:
         if form in {"AVIF", "WEBP"} and not features.check(form.lower()):
+            continue
+        # Before Pillow 13, rows of a fax that libtiff cannot decode are what the memory held.
+        if wanted.get("compression") == "group4" and int(PIL.__version__.split(".")[0]) < 13:
             continue
         options = dict(wanted)
         if options.pop("frames", False):

@@ -28,15 +28,14 @@ def write_state(path: Path, iteration: int, arrays: Mapping[str, np.ndarray]) ->
         arrays: by name, of any kind of number.
 
     Raises:
-        TypeError: for an array of objects, which only a pickle could hold.
+        ValueError: for an array of objects, which only a pickle could hold.
     """
-    # savez of older NumPy has no allow_pickle and would keep it as an array.
-    for name, array in arrays.items():
-        if array.dtype.hasobject:
-            raise TypeError(f"{name} is an array of objects; expected numbers")
-    with atomic_file(path) as temporary, temporary.open("wb") as stream:
-        head = np.array([_FORMAT, iteration], np.int64)
-        np.savez(stream, head=head, **arrays)
+    head = np.array([_FORMAT, iteration], np.int64)
+    # savez of older NumPy cannot be told not to pickle.
+    with atomic_file(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name, array in {"head": head, **arrays}.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)
 
 
 def read_state(path: Path) -> tuple[int, dict[str, np.ndarray]]:

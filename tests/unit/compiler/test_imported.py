@@ -70,6 +70,26 @@ def answer(folder):
     return face
 
 
+def test_a_variance_that_half_precision_cannot_hold_does_no_harm(model, tmp_path):
+    network = onnx.load(model / "two.onnx")
+    arrays = {"scale": 500, "shift": 0, "middle": 0, "variance": 250_000}
+    network.graph.initializer.extend(
+        numpy_helper.from_array(np.full(3, value, np.float32), name)
+        for name, value in arrays.items()
+    )
+    normal = helper.make_node("BatchNormalization", ["data", *arrays], ["normal"])
+    network.graph.node[0].input[0] = "normal"
+    network.graph.node.insert(0, normal)
+    onnx.save(network, model / "two.onnx")
+    manifest = Manifest.read(model / "model.json")
+    manifest.with_files(model, onnx="two.onnx").write(model / "model.json")
+    made = compile_imported(find_imported(model), tmp_path / "out", precision="FP16")
+    assert made.parity["max_difference"] < 1e-3
+    xml = made.file("ir_xml").read_text()
+    assert "BatchNorm" not in xml
+    assert 'element_type="f16"' in xml
+
+
 @pytest.mark.parametrize("precision", ["FP32", "FP16"])
 def test_a_compiled_network_answers_as_the_imported_one(precision, model, tmp_path):
     made = compile_imported(find_imported(model), tmp_path / "out", precision=precision)
