@@ -52,6 +52,13 @@ class Journal(Closing):
 
     def _open(self, work: str) -> None:
         self._database = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        try:
+            self._prepare(work)
+        except sqlite3.Error:
+            self._database.close()
+            raise
+
+    def _prepare(self, work: str) -> None:
         run = self._database.execute
         run("PRAGMA journal_mode = WAL")
         run("PRAGMA synchronous = OFF")

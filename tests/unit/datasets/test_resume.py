@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -129,3 +130,22 @@ def test_a_journal_is_of_its_own_work(tmp_path: Path) -> None:
         assert journal.find("b") is None
     with Journal(tmp_path / "j", "32 mtcnn 0.4") as journal:
         assert (journal.find("a"), journal.slots) == (None, 0)
+
+
+def test_a_damaged_journal_is_let_go_before_it_starts_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows deletes no file that is still open."""
+    opened, connect = [], sqlite3.connect
+
+    def kept(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        opened.append(connect(*arguments, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", kept)
+    (tmp_path / "j").write_bytes(b"no database " * 100)
+    with Journal(tmp_path / "j", "32 whole") as journal:
+        assert journal.slots == 0
+        damaged, _ = opened
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            damaged.execute("SELECT 1")
