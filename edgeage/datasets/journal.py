@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 import zlib
@@ -52,11 +53,10 @@ class Journal(Closing):
 
     def _open(self, work: str) -> None:
         self._database = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-        try:
+        with contextlib.ExitStack() as damaged:
+            damaged.callback(self._database.close)
             self._prepare(work)
-        except sqlite3.Error:
-            self._database.close()
-            raise
+            damaged.pop_all()
 
     def _prepare(self, work: str) -> None:
         run = self._database.execute

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import threading
@@ -39,11 +40,14 @@ class DetectionMemory:
             self._database = sqlite3.connect(
                 path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False
             )
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = NORMAL")
-            self._database.execute(
-                "CREATE TABLE IF NOT EXISTS found (sha256 TEXT PRIMARY KEY, faces TEXT)"
-            )
+            with contextlib.ExitStack() as damaged:
+                damaged.callback(self._database.close)
+                self._database.execute("PRAGMA journal_mode = WAL")
+                self._database.execute("PRAGMA synchronous = NORMAL")
+                self._database.execute(
+                    "CREATE TABLE IF NOT EXISTS found (sha256 TEXT PRIMARY KEY, faces TEXT)"
+                )
+                damaged.pop_all()
         except sqlite3.Error as error:
             raise self._failed(error) from None
 
