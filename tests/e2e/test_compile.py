@@ -203,7 +203,10 @@ class TestInt8:
         assert calibration == "  calibrated on 20 faces of gender_train_lmdb"
         assert sorted(line.split()[0] for line in layers) == ["conv1", "conv2", "fc3"]
         assert all(re.search(r"error +\d+\.\d\d% +\d\d\.\d dB$", line) for line in layers)
-        stages = [line.partition(":")[0] for line in done.stderr.splitlines()]
+        # What an older PyTorch for CUDA says on a machine without.
+        others = "No CUDA runtime is found"
+        lines = [line for line in done.stderr.splitlines() if not line.startswith(others)]
+        stages = [line.partition(":")[0] for line in lines]
         assert stages == ["calibrating", "running FP32", "running INT8"]
 
     def test_json_is_one_document(self, cli, call):
