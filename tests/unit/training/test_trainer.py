@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from edgeage.caffe import read_solverstate, read_weights
 from edgeage.errors import ModelError, TrainingError
@@ -34,15 +35,20 @@ def _equal(left, right):
 def test_training_learns_and_reports(tiny_trainer):
     memory = Memory()
     trainer = tiny_trainer(max_iter=60, reporters=[memory])
+    # What torch draws differs between its versions, and so small a network depends on it.
+    random = np.random.default_rng(0)
+    with torch.no_grad():
+        for entry in trainer.net.parameters:
+            if entry.blob.dim() > 1:
+                drawn = random.normal(0, 0.1, tuple(entry.blob.shape))
+                entry.blob.copy_(torch.from_numpy(drawn))
     assert trainer.train()
     assert [report.iteration for report in memory.steps] == list(range(1, 61))
     assert [report.iteration for report in memory.tests] == [10, 20, 30, 40, 50, 60]
     assert memory.snapshots[:2] == ["tiny_iter_5.solverstate", "tiny_iter_10.solverstate"]
     assert memory.tests[-1].images == 10  # batches of 7: the last one is smaller
     assert memory.tests[-1].loss < memory.tests[0].loss
-    # Of three classes; which of them are soon told apart depends on the first weights.
-    assert memory.tests[-1].loss < 0.75 * np.log(3)
-    assert memory.tests[-1].accuracy > 0.5
+    assert memory.tests[-1].accuracy > 0.8
     assert memory.steps[7].learning_rate == pytest.approx(0.005)
 
 
